@@ -1,0 +1,188 @@
+"""The picture and its truth while they are painted, back to front.
+
+Every brush stroke warps a texture with an alpha channel onto the picture and writes its class id
+wherever the alpha is more than half, so that picture and truth come from the same coverage: soft
+edges in the one, the middle of the same edge in the other. A stroke belongs to one object; a map of
+object ids would be written in the same place as the class ids.
+"""
+
+from __future__ import annotations
+
+from math import ceil, floor, log2
+
+import cv2
+import numpy as np
+
+from rtseg._demo.light import Gain
+from rtseg._demo.noise import F64, U8
+
+_GAIN_ONE = 128
+
+
+class Texture:
+    """A picture with alpha, premultiplied, and its smaller copies, made when first needed.
+
+    Args:
+        bgra: uint8 [h, w, 4], straight (not premultiplied) alpha.
+    """
+
+    __slots__ = ("_levels", "height", "width")
+
+    def __init__(self, bgra: U8) -> None:
+        self.height, self.width = bgra.shape[:2]
+        alpha = cv2.cvtColor(bgra[:, :, 3], cv2.COLOR_GRAY2BGRA)
+        level = cv2.multiply(bgra, alpha, scale=1 / 255)
+        level[:, :, 3] = bgra[:, :, 3]
+        self._levels = {(0, 0): np.asarray(level, np.uint8)}
+
+    def level(self, across: int, down: int) -> U8:
+        """Return the copy that is 2^across times narrower and 2^down times lower."""
+        found = self._levels.get((across, down))
+        if found is None:
+            size = (max(1, self.width >> across), max(1, self.height >> down))
+            small = cv2.resize(self._levels[0, 0], size, interpolation=cv2.INTER_AREA)
+            found = self._levels[across, down] = np.asarray(small, np.uint8)
+        return found
+
+    def fitting(self, width_px: float, height_px: float) -> U8:
+        """Return the copy that suits a stroke of about this size in pixels."""
+        return self.level(_halvings(self.width, width_px), _halvings(self.height, height_px))
+
+
+def _halvings(have: int, want_px: float) -> int:
+    ratio = have / max(want_px, 1.0)
+    return max(0, min(floor(log2(ratio) + 0.4), have.bit_length() - 1)) if ratio > 1 else 0
+
+
+class Canvas:
+    """A picture uint8 [H, W, 4] (BGR and an unused byte) and its class ids uint8 [H, W]."""
+
+    def __init__(self, width: int, height: int) -> None:
+        self.width, self.height = width, height
+        self.image: U8 = np.zeros((height, width, 4), np.uint8)
+        self.labels: U8 = np.zeros((height, width), np.uint8)
+        self._flat = np.empty(height * width, np.uint32)
+
+    def quad(
+        self,
+        texture: Texture,
+        corners: F64,
+        class_id: int,
+        gain: Gain = (1.0, 1.0, 1.0),
+        haze: tuple[float, Gain] | None = None,
+        opacity: float = 1.0,
+        span: tuple[float, float] = (0.0, 1.0),
+    ) -> None:
+        """Paint `texture` onto the quadrangle `corners` [4, 2]: top left, top right, bottom
+        right, bottom left, in pixels. `span` is the part of the texture's width that is used.
+        """
+        box = self._box(corners)
+        if box is None:
+            return
+        (x0, y0), (x1, y1), (x2, y2), (x3, y3) = corners.tolist()
+        width_px = (abs(x1 - x0) + abs(x2 - x3) + abs(y1 - y0) + abs(y2 - y3)) / 2
+        height_px = (abs(y3 - y0) + abs(y2 - y1) + abs(x3 - x0) + abs(x2 - x1)) / 2
+        used = max(span[1] - span[0], 1e-3)
+        source = texture.fitting(width_px / used, height_px)
+        rows, columns = source.shape[:2]
+        left, right = span[0] * columns - 0.5, span[1] * columns - 0.5
+        low = rows - 0.5
+        there = np.array([[left, -0.5], [right, -0.5], [right, low], [left, low]], np.float32)
+        here = (corners - (box[0] + 0.5, box[1] + 0.5)).astype(np.float32)
+        matrix = cv2.getPerspectiveTransform(here, there)
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        size = (box[2] - box[0], box[3] - box[1])
+        stroke = cv2.warpPerspective(source, matrix, size, flags=flags)
+        self.lay(stroke, box, class_id, gain, haze, opacity)
+
+    def upright(
+        self,
+        texture: Texture,
+        foot: tuple[float, float],
+        size: tuple[float, float],
+        class_id: int,
+        gain: Gain = (1.0, 1.0, 1.0),
+        haze: tuple[float, Gain] | None = None,
+        opacity: float = 1.0,
+        mirror: bool = False,
+    ) -> None:
+        """Paint `texture` upright, its bottom middle at `foot`, `size` = (width, height) pixels."""
+        half, top = size[0] / 2, foot[1] - size[1]
+        corners = np.array([[foot[0] - half, top], [foot[0] + half, foot[1]]])
+        box = self._box(corners)
+        if box is None:
+            return
+        source = texture.fitting(size[0], size[1])
+        across, down = source.shape[1] / size[0], source.shape[0] / size[1]
+        start = (box[0] + 0.5 - corners[0, 0]) * across - 0.5
+        if mirror:
+            start, across = source.shape[1] - 1 - start, -across
+        matrix = np.array([[across, 0, start], [0, down, (box[1] + 0.5 - top) * down - 0.5]])
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        extent = (box[2] - box[0], box[3] - box[1])
+        stroke = cv2.warpAffine(source, matrix, extent, flags=flags)
+        self.lay(stroke, box, class_id, gain, haze, opacity)
+
+    def polygon(
+        self,
+        points: F64,
+        class_id: int,
+        bgr: Gain,
+        haze: tuple[float, Gain] | None = None,
+        opacity: float = 1.0,
+    ) -> None:
+        """Fill a polygon [n, 2] with one colour (0-255)."""
+        box = self._box(points)
+        if box is None:
+            return
+        mask = np.zeros((box[3] - box[1], box[2] - box[0]), np.uint8)
+        fixed = np.rint((points - (box[0] + 0.5, box[1] + 0.5)) * 16).astype(np.int32)
+        cv2.fillPoly(mask, [fixed], 255, cv2.LINE_AA, 4)
+        stroke = cv2.cvtColor(mask, cv2.COLOR_GRAY2BGRA)
+        stroke[:, :, 3] = mask
+        gain = (bgr[0] / 255, bgr[1] / 255, bgr[2] / 255)
+        self.lay(np.asarray(stroke, np.uint8), box, class_id, gain, haze, opacity)
+
+    def lay(
+        self,
+        stroke: cv2.typing.MatLike,
+        box: tuple[int, int, int, int],
+        class_id: int,
+        gain: Gain,
+        haze: tuple[float, Gain] | None,
+        opacity: float,
+    ) -> None:
+        """Lay a premultiplied `stroke` over the picture at `box` (x0, y0, x1, y1)."""
+        if opacity < 1.0:
+            stroke = cv2.convertScaleAbs(stroke, alpha=opacity)
+        alpha = cv2.extractChannel(stroke, 3)
+        alphas = cv2.cvtColor(alpha, cv2.COLOR_GRAY2BGRA)
+        share, colour = haze if haze is not None else (0.0, (0.0, 0.0, 0.0))
+        keep = 1.0 - share
+        b, g, r = (min(round(value * keep * _GAIN_ONE), 255) for value in gain)
+        shape = stroke.shape[:2]
+        stroke = cv2.multiply(stroke, self._solid(shape, b, g, r, _GAIN_ONE), scale=1 / _GAIN_ONE)
+        if share > 0.004:
+            b, g, r = (round(value * share) for value in colour)
+            veil = cv2.multiply(alphas, self._solid(shape, b, g, r, 0), scale=1 / 255)
+            stroke = cv2.add(stroke, veil)
+        region = self.image[box[1] : box[3], box[0] : box[2]]
+        cv2.multiply(region, cv2.bitwise_not(alphas), region, scale=1 / 255)
+        cv2.add(region, stroke, region)
+        truth = self.labels[box[1] : box[3], box[0] : box[2]]
+        outside = cv2.threshold(alpha, 127, 255, cv2.THRESH_BINARY_INV)[1]
+        inside = cv2.threshold(alpha, 127, class_id, cv2.THRESH_BINARY)[1]
+        cv2.bitwise_and(truth, outside, truth)
+        cv2.bitwise_or(truth, inside, truth)
+
+    def _box(self, corners: F64) -> tuple[int, int, int, int] | None:
+        (left, top), (right, bottom) = corners.min(0).tolist(), corners.max(0).tolist()
+        x0, y0 = max(floor(left - 0.5), 0), max(floor(top - 0.5), 0)
+        x1, y1 = min(ceil(right + 0.5), self.width), min(ceil(bottom + 0.5), self.height)
+        return (x0, y0, x1, y1) if x1 > x0 and y1 > y0 else None
+
+    def _solid(self, shape: tuple[int, ...], b: int, g: int, r: int, a: int) -> U8:
+        count = shape[0] * shape[1]
+        flat = self._flat[:count]
+        flat.fill(b | g << 8 | r << 16 | a << 24)
+        return flat.view(np.uint8).reshape(shape[0], shape[1], 4)

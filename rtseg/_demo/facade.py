@@ -1,0 +1,289 @@
+"""Fronts of houses: walls of brick, plaster or panels, windows with glass, doors, shops."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from rtseg._demo.noise import F32, U8, fractal_noise, to_u8
+
+PER_M = 30
+"""Texture pixels per metre."""
+
+Bgr = tuple[float, float, float]
+
+_WALLS: tuple[Bgr, ...] = (
+    (72, 88, 148), (84, 104, 164), (62, 74, 118), (118, 152, 186), (148, 186, 210),
+    (196, 214, 222), (214, 220, 224), (168, 186, 176), (176, 176, 186), (186, 168, 150),
+    (150, 196, 226), (160, 170, 210), (140, 160, 170), (112, 124, 136), (205, 200, 190),
+    (98, 140, 190), (132, 140, 120),
+)  # fmt: skip
+_SHOPS: tuple[Bgr, ...] = (
+    (60, 40, 150), (120, 60, 30), (50, 110, 50), (30, 30, 36), (40, 120, 200), (150, 110, 40),
+    (70, 60, 60), (200, 200, 200), (120, 40, 90), (40, 160, 200),
+)  # fmt: skip
+_FRAMES: tuple[Bgr, ...] = ((235, 236, 238), (60, 58, 56), (120, 140, 150), (70, 96, 130))
+
+
+@dataclass(frozen=True)
+class Style:
+    """How the houses of one plot look; lengths in metres.
+
+    Args:
+        wall: "brick", "plaster" or "panels".
+        colour: of the wall, BGR.
+        frame: of the windows, BGR.
+        bay: width of one window axis.
+        floor: height of one floor.
+        window: width and height of a window.
+        panes: how many panes across and down.
+        sill: whether windows have a sill and lintel of stone.
+        lit: share of windows with a lamp on.
+    """
+
+    wall: str
+    colour: Bgr
+    frame: Bgr
+    bay: float
+    floor: float
+    window: tuple[float, float]
+    panes: tuple[int, int]
+    sill: bool
+    lit: float
+
+
+def style_of(rng: np.random.Generator, modern: bool, lit: float) -> Style:
+    """Draw a style; modern ones have wide windows and plain walls."""
+    wall = "panels" if modern else ("brick", "plaster", "plaster")[int(rng.integers(3))]
+    colour = np.array(_WALLS[int(rng.integers(len(_WALLS)))]) * rng.uniform(0.85, 1.1)
+    colour = np.minimum(colour + rng.uniform(-10, 10, 3), 240)
+    bay = float(rng.uniform(2.6, 4.2) if modern else rng.uniform(1.9, 2.9))
+    floor = float(rng.uniform(2.9, 3.5))
+    wide = bay * float(rng.uniform(0.7, 0.92) if modern else rng.uniform(0.4, 0.58))
+    tall = floor * float(rng.uniform(0.52, 0.72) if modern else rng.uniform(0.48, 0.62))
+    return Style(
+        wall=wall,
+        colour=(float(colour[0]), float(colour[1]), float(colour[2])),
+        frame=_FRAMES[int(rng.integers(len(_FRAMES)))],
+        bay=bay,
+        floor=floor,
+        window=(wide, tall),
+        panes=((3, 1), (2, 1))[int(rng.integers(2))] if modern else _PANES[int(rng.integers(4))],
+        sill=not modern and bool(rng.random() < 0.75),
+        lit=lit,
+    )
+
+
+_PANES = ((2, 2), (1, 2), (2, 3), (2, 1))
+
+
+def wall_texture(rng: np.random.Generator, style: Style, width_m: float, height_m: float) -> F32:
+    """Return a bare wall float32 [h, w, 3], BGR 0-255: bricks or plaster with stains."""
+    width, height = max(8, round(width_m * PER_M)), max(8, round(height_m * PER_M))
+    grey = 7 * fractal_noise(rng, height, width, max(2, width // 60), 4)
+    grey += rng.normal(0, 2.5, (height, width)).astype(np.float32)
+    if style.wall == "brick":
+        grey += _bricks(rng, height, width)
+    elif style.wall == "panels":
+        step = round(style.bay * PER_M)
+        grey[:, ::step] -= 26
+        grey[:: round(style.floor * PER_M)] -= 30
+    wall = grey[:, :, None] + np.array(style.colour, np.float32)
+    rise = np.linspace(1, 0, height, dtype=np.float32)[:, None, None]
+    return np.asarray(wall * (0.86 + 0.16 * np.sqrt(rise)), np.float32)
+
+
+def _bricks(rng: np.random.Generator, height: int, width: int) -> F32:
+    rows, columns = height // 4 + 1, width // 9 + 2
+    tones = rng.normal(0, 9, (rows, columns)).astype(np.float32)
+    y, x = np.mgrid[0:height, 0:width]
+    row = y // 4
+    shifted = x + (row % 2) * 4
+    bricks = tones[row, shifted // 9]
+    return np.where((y % 4 == 0) | (shifted % 9 == 0), np.float32(12), bricks).astype(np.float32)
+
+
+def facade_texture(
+    rng: np.random.Generator, style: Style, width_m: float, floors: int, shop: bool
+) -> U8:
+    """Return a front uint8 [h, w, 4] of `floors` floors; `shop` puts a shop on the ground floor."""
+    height_m = floors * style.floor + 0.6
+    wall = wall_texture(rng, style, width_m, height_m)
+    height, width = wall.shape[:2]
+    bays = max(1, round(width_m / style.bay))
+    front = to_u8(wall)
+    floor_px = style.floor * PER_M
+    for floor in range(1, floors):
+        _row_of_windows(rng, front, style, bays, height - (floor + 1) * floor_px)
+        if style.sill and floor == 1:
+            _band(front, round(height - floor * floor_px), 5, 1.18)
+    if shop:
+        _shop(rng, front, round(height - floor_px * 0.98))
+    else:
+        _ground_floor(rng, front, style, bays, height - floor_px)
+    _band(front, 0, round(0.35 * PER_M), 1.16)
+    _band(front, round(0.35 * PER_M), 4, 0.66)
+    _band(front, height - 4, 4, 0.72)
+    bgra = np.full((height, width, 4), 255, np.uint8)
+    bgra[:, :, :3] = front
+    return bgra
+
+
+def _band(front: U8, top: int, tall: int, factor: float) -> None:
+    part = front[max(top, 0) : max(top, 0) + tall]
+    part[:] = np.clip(part.astype(np.float32) * factor, 0, 255).astype(np.uint8)
+
+
+def _row_of_windows(
+    rng: np.random.Generator, front: U8, style: Style, bays: int, top: float
+) -> None:
+    axis = front.shape[1] / bays
+    wide, tall = (round(size * PER_M) for size in style.window)
+    wide = min(wide, round(axis) - 6)
+    y = round(top + 0.55 * (style.floor * PER_M - tall))
+    pane = _window(rng, style, wide, tall)
+    for bay in range(bays):
+        x = round((bay + 0.5) * axis - wide / 2)
+        one = pane if rng.random() < 0.35 else _window(rng, style, wide, tall)
+        _place(front, one, x, y, style.sill)
+
+
+def _place(front: U8, pane: U8, x: int, y: int, sill: bool) -> None:
+    tall, wide = pane.shape[:2]
+    x, y = max(x, 0), max(y, 0)
+    if sill:
+        _shade(front, x - 4, y - 5, wide + 8, 5, 1.2)
+        _shade(front, x - 5, y + tall, wide + 10, 4, 1.25)
+        _shade(front, x - 5, y + tall + 4, wide + 10, 4, 0.72)
+    region = front[y : y + tall, x : x + wide]
+    region[:] = pane[: region.shape[0], : region.shape[1]]
+
+
+def _shade(front: U8, x: int, y: int, wide: int, tall: int, factor: float) -> None:
+    part = front[max(y, 0) : max(y + tall, 0), max(x, 0) : x + wide]
+    part[:] = np.clip(part.astype(np.float32) * factor + 4, 0, 255).astype(np.uint8)
+
+
+def _glass(rng: np.random.Generator, wide: int, tall: int, dark: float) -> F32:
+    """Glass that mirrors a bright sky above and a dark street below, at a slant."""
+    y, x = np.mgrid[0:tall, 0:wide].astype(np.float32)
+    tilt = float(rng.uniform(-0.5, 0.5))
+    level = np.clip(0.75 - (y + tilt * (x - wide / 2)) / tall + rng.uniform(-0.45, 0.25), 0, 1)
+    level = level * level * (3 - 2 * level)
+    low, high = np.array((52, 46, 40)) * dark, np.array((190, 172, 150)) * rng.uniform(0.5, 1.0)
+    glass = low + level[:, :, None] * (high - low)
+    return np.asarray(glass + rng.normal(0, 2, (tall, wide, 1)), np.float32)
+
+
+def _window(rng: np.random.Generator, style: Style, wide: int, tall: int) -> U8:
+    glass = _glass(rng, wide, tall, float(rng.uniform(0.6, 1.2)))
+    if rng.random() < style.lit:
+        warm = np.array((118, 205, 255)) * rng.uniform(0.75, 1.0)
+        glass = 0.15 * glass + 0.85 * warm * np.linspace(0.8, 1, tall)[:, None, None]
+    elif rng.random() < 0.45:
+        tone = rng.uniform(120, 215) * np.array((0.96, 0.99, 1.0))
+        side = round(wide * rng.uniform(0.12, 0.3))
+        folds = 1 - 0.2 * np.sin(np.arange(wide) * 1.3)[None, :, None] ** 2
+        curtain = np.broadcast_to(tone * folds, glass.shape)
+        if rng.random() < 0.3:
+            glass[: round(tall * rng.uniform(0.3, 0.8))] = tone * 0.85
+        else:
+            glass[:, :side] = 0.3 * glass[:, :side] + 0.7 * curtain[:, :side]
+            glass[:, -side:] = 0.3 * glass[:, -side:] + 0.7 * curtain[:, -side:]
+    glass[:4] *= 0.55
+    glass[:, :2] *= 0.7
+    pane = to_u8(glass)
+    _frame(pane, style)
+    return pane
+
+
+def _frame(pane: U8, style: Style) -> None:
+    tall, wide = pane.shape[:2]
+    across, down = style.panes
+    colour = style.frame
+    cv2.rectangle(pane, (0, 0), (wide - 1, tall - 1), colour, 2)
+    for part in range(1, across):
+        x = round(part * wide / across)
+        cv2.line(pane, (x, 0), (x, tall), colour, 2)
+    for part in range(1, down):
+        y = round(part * tall / down)
+        cv2.line(pane, (0, y), (wide, y), colour, 1 if down > 2 else 2)
+
+
+def _ground_floor(
+    rng: np.random.Generator, front: U8, style: Style, bays: int, top: float
+) -> None:
+    _row_of_windows(rng, front, style, bays, top)
+    axis = front.shape[1] / bays
+    for bay in {int(rng.integers(bays)), bays - 1 if bays > 3 else 0}:
+        _door(rng, front, round((bay + 0.5) * axis), style)
+
+
+def _door(rng: np.random.Generator, front: U8, middle: int, style: Style) -> None:
+    wide, tall = round(1.1 * PER_M), round(2.25 * PER_M)
+    x, y = max(middle - wide // 2, 2), front.shape[0] - tall
+    colour = np.array(_SHOPS[int(rng.integers(len(_SHOPS)))])
+    wall = np.array(style.colour)
+    pad = round(style.window[0] * PER_M / 2) + 4
+    region = front[y - 12 :, max(middle - pad, 0) : middle + pad]
+    region[:] = np.clip(wall + rng.normal(0, 4, (*region.shape[:2], 1)), 0, 255)
+    cv2.rectangle(front, (x - 4, y - 5), (x + wide + 4, front.shape[0]), (205, 208, 210), -1)
+    cv2.rectangle(front, (x, y), (x + wide, front.shape[0]), tuple(colour.tolist()), -1)
+    for row in (0.12, 0.45):
+        inner = (x + 5, round(y + row * tall + 4)), (x + wide - 5, round(y + (row + 0.3) * tall))
+        cv2.rectangle(front, *inner, tuple((colour * 0.7).tolist()), 1)
+    cv2.circle(front, (x + wide - 5, y + tall // 2), 1, (160, 220, 240), -1)
+
+
+def _shop(rng: np.random.Generator, front: U8, top: int) -> None:
+    """A shop: fascia with lettering, big panes with goods behind, a door, maybe an awning."""
+    height, width = front.shape[:2]
+    colour = np.array(_SHOPS[int(rng.integers(len(_SHOPS)))])
+    fascia = round(0.7 * PER_M)
+    cv2.rectangle(front, (0, top), (width, height), tuple((colour * 0.8).tolist()), -1)
+    cv2.rectangle(front, (0, top), (width, top + fascia), tuple(colour.tolist()), -1)
+    _lettering(rng, front, (width // 2, top + fascia // 2), colour)
+    panes = max(2, round(width / PER_M / 2.2))
+    axis, door = width / panes, int(rng.integers(panes))
+    for pane in range(panes):
+        left, right = round(pane * axis) + 4, round((pane + 1) * axis) - 4
+        low = height - (3 if pane == door else round(0.5 * PER_M))
+        _display(rng, front[top + fascia + 4 : low, left:right])
+    if rng.random() < 0.4:
+        _awning(rng, front, top + fascia)
+
+
+def _display(rng: np.random.Generator, pane: U8) -> None:
+    tall, wide = pane.shape[:2]
+    if tall < 4 or wide < 4:
+        return
+    glass = to_u8(_glass(rng, wide, tall, 0.8))
+    for _ in range(int(rng.integers(3, 9))):
+        x, y = int(rng.uniform(0, wide)), int(rng.uniform(0.3, 1) * tall)
+        size = (int(rng.uniform(3, 14)), int(rng.uniform(4, 22)))
+        goods = tuple(rng.uniform(50, 230, 3).tolist())
+        cv2.rectangle(glass, (x, y), (x + size[0], y + size[1]), goods, -1)
+    glass = cv2.addWeighted(glass, 0.7, to_u8(_glass(rng, wide, tall, 1.2)), 0.3, 0).astype(np.uint8)
+    pane[:] = glass
+    cv2.rectangle(pane, (0, 0), (wide - 1, tall - 1), (52, 50, 48), 1)
+
+
+def _lettering(rng: np.random.Generator, front: U8, middle: tuple[int, int], back: F32) -> None:
+    """Strokes that look like a name from the street."""
+    ink = (238, 240, 242) if back.mean() < 150 else (50, 40, 40)
+    letters = "".join(chr(65 + int(value)) for value in rng.integers(0, 26, rng.integers(4, 9)))
+    size, _ = cv2.getTextSize(letters, cv2.FONT_HERSHEY_DUPLEX, 0.5, 1)
+    place = (middle[0] - size[0] // 2, middle[1] + size[1] // 2)
+    cv2.putText(front, letters, place, cv2.FONT_HERSHEY_DUPLEX, 0.5, ink, 1, cv2.LINE_AA)
+
+
+def _awning(rng: np.random.Generator, front: U8, top: int) -> None:
+    one = rng.uniform(40, 200, 3)
+    tall, stripe = round(0.8 * PER_M), round(0.35 * PER_M)
+    columns = (np.arange(front.shape[1]) // stripe) % 2
+    cloth = np.where(columns[:, None] == 0, one, (232, 234, 236))
+    slope = np.linspace(1.05, 0.8, tall)[:, None, None]
+    front[top : top + tall] = np.clip(cloth * slope, 0, 255)
+    _shade(front, 0, top + tall, front.shape[1], 10, 0.6)

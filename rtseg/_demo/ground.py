@@ -1,0 +1,203 @@
+"""The ground as the camera sees it: every pixel below the horizon is looked up on the street."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from rtseg._demo.camera import View
+from rtseg._demo.canvas import Canvas
+from rtseg._demo.light import Light
+from rtseg._demo.noise import F32, F64, U8
+from rtseg._demo.paving import (
+    ACROSS,
+    ALONG,
+    COLUMNS,
+    HALF_M,
+    PERIOD_M,
+    ROWS,
+    grain_tile,
+    street_tile,
+)
+from rtseg._demo.route import Profile
+from rtseg._demo.truth import PAVEMENT, ROAD
+
+_GRAIN_M = 2.0
+_GRAIN_TO_M = 9.0
+
+
+@dataclass(frozen=True)
+class Decal:
+    """A flat shape on the ground in pixels [n, 2] and how strongly it covers, 0-255."""
+
+    outline: F64
+    strength: int
+
+
+class Ground:
+    """Asphalt, kerbs and pavements with markings painted on and shadows cast across."""
+
+    def __init__(self, seed: int, profile: Profile, light: Light) -> None:
+        self._profile, self._light = profile, light
+        self._levels = _ripmap(street_tile(seed, profile))
+        self._grain = grain_tile(seed)
+        lit, dark = light.on((0, 0, 1)), light.on((0, 0, 1), light.shadow)
+        steps = np.linspace(0, 1, 256)
+        gains = [(1 - steps) * a + steps * b * 0.96 for a, b in zip(lit, dark, strict=True)]
+        table = np.stack([np.clip(gain * 128, 0, 255) for gain in gains] + [np.full(256, 128.0)], 1)
+        self._shade = np.rint(table).astype(np.uint8)[:, None]
+
+    def paint(
+        self,
+        canvas: Canvas,
+        view: View,
+        marks: Sequence[Decal],
+        shadows: Sequence[Decal],
+        side_roads: Sequence[tuple[float, float, int]],
+    ) -> None:
+        """Paint everything below the horizon.
+
+        Args:
+            canvas: painted from the first row that shows ground down to the bottom.
+            view: the camera.
+            marks: white markings.
+            shadows: cast shadows; they darken whatever lies there.
+            side_roads: (from s, to s, side) where the road leaves the street.
+        """
+        first, depth, along, street_x, angle = view.ground_rows
+        if first >= canvas.height:
+            return
+        d, s, base = _street_places(view, depth, along, street_x, angle)
+        road = cv2.inRange(d, -self._profile.half_road[0], self._profile.half_road[1])
+        for start, end, side in side_roads:
+            road = cv2.bitwise_or(road, _side_road(d, s, start - base, end - base, side))
+        inside = cv2.bitwise_and(road, 1)
+        canvas.labels[first:] = PAVEMENT + (ROAD - PAVEMENT) * inside.astype(np.int8)
+        if side_roads:
+            d = _folded(d, np.asarray(road), self._profile)
+        surface = self._surface(d, s, depth)
+        _paint_marks(surface, marks, first)
+        self._roughen(surface, d, s, depth)
+        self._shine(surface, shadows, first, depth)
+        canvas.image[first:] = surface
+
+    def _surface(self, d: F32, s: F32, depth: F64) -> U8:
+        """Look the texture up in bands of rows, each from a copy as coarse as its distance."""
+        rows, columns = d.shape
+        out = np.empty((rows, columns, 4), np.uint8)
+        step_m = np.abs(np.gradient(depth)) if rows > 1 else np.ones(1)
+        down = np.clip(np.log2(np.maximum(step_m * ALONG, 1e-3)) + 0.3, 0, 8).astype(int)
+        edges = np.flatnonzero(np.diff(down)) + 1
+        for low, high in zip([0, *edges], [*edges, rows], strict=True):
+            middle = (low + high) // 2
+            per_px = float(abs(d[middle, -1] - d[middle, 0])) / columns * ACROSS
+            across = int(np.clip(np.log2(max(per_px, 1e-3)) + 0.3, 0, 4))
+            level = self._levels[across][int(down[low])]
+            x = d[low:high] * (level.shape[1] / (2 * HALF_M)) + (level.shape[1] / 2 - 0.5)
+            y = s[low:high] * (level.shape[0] / PERIOD_M) - 0.5
+            np.clip(x, 0, level.shape[1] - 1.001, out=x)
+            out[low:high] = cv2.remap(level, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+        return out
+
+    def _roughen(self, surface: U8, d: F32, s: F32, depth: F64) -> None:
+        """Multiply fine grain onto the nearest rows, where the street's tile is too coarse."""
+        low = int(np.searchsorted(-depth, -_GRAIN_TO_M))
+        if low >= len(depth):
+            return
+        scale = self._grain.shape[0] / _GRAIN_M
+        x = np.mod(d[low:] * scale, 256, dtype=np.float32)
+        y = np.mod(s[low:] * scale, 256, dtype=np.float32)
+        grain = cv2.remap(self._grain, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+        grains = cv2.cvtColor(grain, cv2.COLOR_GRAY2BGRA)
+        cv2.multiply(surface[low:], grains, surface[low:], scale=1 / 128)
+
+    def _shine(self, surface: U8, shadows: Sequence[Decal], first: int, depth: F64) -> None:
+        """Light the surface: sun and sky, cast shadows, then haze by row."""
+        mask = np.zeros(surface.shape[:2], np.uint8)
+        for shadow in shadows:
+            fixed = np.rint((shadow.outline - (0.5, first + 0.5)) * 16)
+            clipped = np.clip(fixed, -(2**24), 2**24).astype(np.int32)
+            _fill_at_least(mask, clipped, shadow.strength)
+        size = max(3, surface.shape[1] // 160 | 1)
+        mask = np.asarray(cv2.blur(mask, (size, max(3, size // 2 | 1))), np.uint8)
+        shade = cv2.LUT(cv2.cvtColor(mask, cv2.COLOR_GRAY2BGRA), self._shade)
+        cv2.multiply(surface, shade, surface, scale=1 / 128)
+        share = 1.0 - np.exp(-depth / self._light.haze_m)
+        far = int(np.searchsorted(-share, -0.008))
+        keep = np.rint((1 - share[:far]) * 256).astype(np.uint16)[:, None, None]
+        veil = np.rint(share[:far, None] * (*self._light.haze_bgr, 0)).astype(np.uint16)
+        surface[:far] = ((surface[:far] * keep) >> 8) + veil[:, None]
+
+
+def _fill_at_least(mask: U8, outline: np.ndarray, strength: int) -> None:
+    if strength >= 255:
+        cv2.fillPoly(mask, [outline], 255, cv2.LINE_8, 4)
+        return
+    x, y, wide, tall = cv2.boundingRect(outline >> 4)
+    x0, y0 = max(x - 1, 0), max(y - 1, 0)
+    x1, y1 = min(x + wide + 1, mask.shape[1]), min(y + tall + 1, mask.shape[0])
+    if x1 <= x0 or y1 <= y0:
+        return
+    part = np.zeros((y1 - y0, x1 - x0), np.uint8)
+    cv2.fillPoly(part, [outline - np.array([x0 << 4, y0 << 4], np.int32)], strength, 8, 4)
+    region = mask[y0:y1, x0:x1]
+    cv2.max(region, part, region)
+
+
+def _ripmap(tile: U8) -> list[list[U8]]:
+    """Copies [across][down], each halved across and along the street on its own."""
+    levels = []
+    for across in range(5):
+        row = []
+        for down in range(9):
+            size = (COLUMNS >> across, max(2, ROWS >> down))
+            row.append(np.asarray(cv2.resize(tile, size, interpolation=cv2.INTER_AREA), np.uint8))
+        levels.append(row)
+    return levels
+
+
+def _street_places(
+    view: View, depth: F64, along: F64, street_x: F64, angle: F64
+) -> tuple[F32, F32, float]:
+    """Lateral place and way of every ground pixel, float32 [rows, W]; the way counts from `base`
+    (a whole number of tiles), so that float32 stays exact however long the drive."""
+    base = float(np.floor(view.pose.s / PERIOD_M) * PERIOD_M)
+    per_px = depth / view.focal
+    start = (0.5 - view.width / 2) * per_px - street_x
+    cos, sin = np.cos(angle), np.sin(angle)
+    columns = np.arange(view.width, dtype=np.float32)[None]
+    d = columns * (per_px * cos).astype(np.float32)[:, None]
+    d += (start * cos).astype(np.float32)[:, None]
+    s = columns * (per_px * sin).astype(np.float32)[:, None]
+    s += (along - base + start * sin).astype(np.float32)[:, None]
+    return d, s, base
+
+
+def _side_road(d: F32, s: F32, start: float, end: float, side: int) -> cv2.typing.MatLike:
+    beyond = cv2.compare(d, 0.0, cv2.CMP_GT if side > 0 else cv2.CMP_LT)
+    return cv2.bitwise_and(cv2.inRange(s, start, end), beyond)
+
+
+def _folded(d: F32, road: U8, profile: Profile) -> F32:
+    """Give side roads the asphalt of the street: fold their places back between the kerbs."""
+    inner = profile.lane * 0.8
+    outside = (road > 0) & ((d > profile.half_road[1]) | (d < -profile.half_road[0]))
+    return np.where(outside, np.mod(d, inner), d).astype(np.float32)
+
+
+def _paint_marks(surface: U8, marks: Sequence[Decal], first: int) -> None:
+    """Blend white paint in, worn as the street's tile says (its alpha)."""
+    if not marks:
+        return
+    mask = np.zeros(surface.shape[:2], np.uint8)
+    for mark in marks:
+        fixed = np.rint((mark.outline - (0.5, first + 0.5)) * 16)
+        clipped = np.clip(fixed, -(2**24), 2**24).astype(np.int32)
+        cv2.fillPoly(mask, [clipped], mark.strength, cv2.LINE_AA, 4)
+    cover = cv2.multiply(mask, cv2.extractChannel(surface, 3), scale=1 / 255)
+    covers = cv2.cvtColor(cover, cv2.COLOR_GRAY2BGRA)
+    cv2.multiply(surface, cv2.bitwise_not(covers), surface, scale=1 / 255)
+    cv2.add(surface, cv2.convertScaleAbs(covers, alpha=222 / 255), surface)

@@ -1,0 +1,105 @@
+"""Pictures as files: which ones a person means, reading them, and writing PNGs whole or not."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from rtseg.errors import DataError
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
+OUTPUT_ENDINGS = ("_labelled", "_mask")
+"""How the names end that `rtseg segment` gives its outputs."""
+
+
+def find_pictures(names: Iterable[str]) -> tuple[list[Path], list[str]]:
+    """Return the pictures that files, folders (not their subfolders) and globs name, and problems.
+
+    Each picture stands once, in the order named; a folder's and a glob's in the order of their
+    names, without the outputs of an earlier run beside their originals.
+    """
+    found: dict[Path, None] = {}
+    problems = []
+    for name in names:
+        pictures = _expand(name)
+        if not pictures:
+            problems.append(
+                f"{name}: no picture ({', '.join(SUFFIXES)}) in this folder"
+                if Path(name).is_dir()
+                else f"{name}: no such file, folder or pattern"
+            )
+        found.update(dict.fromkeys(pictures))
+    return list(found), problems
+
+
+def _expand(name: str) -> list[Path]:
+    path = Path(name)
+    if path.is_file():
+        return [path]
+    if path.is_dir():
+        candidates = list(path.iterdir())
+    else:
+        candidates = [Path(match) for match in glob.glob(name, recursive=True)]  # noqa: PTH207
+    pictures = [p for p in sorted(candidates) if p.is_file() and p.suffix.lower() in SUFFIXES]
+    return [picture for picture in pictures if not _is_output(picture)]
+
+
+def _is_output(picture: Path) -> bool:
+    for ending in OUTPUT_ENDINGS:
+        original = picture.stem.removesuffix(ending)
+        if original != picture.stem:
+            siblings = picture.parent.glob(f"{glob.escape(original)}.*")
+            return any(sibling.suffix.lower() in SUFFIXES for sibling in siblings)
+    return False
+
+
+def read_picture(path: Path) -> npt.NDArray[np.uint8]:
+    """Read a picture as uint8 BGR [H, W, 3], turned as its EXIF orientation says.
+
+    Raises:
+        DataError: the file can't be read or is no picture.
+    """
+    try:
+        encoded = np.frombuffer(path.read_bytes(), np.uint8)
+        image = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if encoded.size else None
+    except OSError as error:
+        raise DataError(f"{path}: can't be read: {error.strerror}") from error
+    except cv2.error as error:
+        raise DataError(f"{path}: can't be decoded: {error.err}") from error
+    if image is None:
+        raise DataError(f"{path}: is no picture that can be decoded; is it whole?")
+    return np.asarray(image, np.uint8)
+
+
+def write_picture(path: Path, image: npt.NDArray[np.uint8]) -> None:
+    """Write a PNG, whole or not at all: uint8 BGR [H, W, 3] or grey [H, W].
+
+    Raises:
+        DataError: the place can't be written to.
+    """
+    _, encoded = cv2.imencode(".png", image)
+    write_whole(path, encoded.tobytes())
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file, and its folder where it is missing; a broken-off write leaves no half file.
+
+    Raises:
+        DataError: the place can't be written to.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            part.write_bytes(content)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise DataError(f"can't write {path}: {error.strerror}") from error

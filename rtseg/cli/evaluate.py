@@ -1,0 +1,256 @@
+"""``rtseg evaluate``: how good trained weights are on a labelled data set."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import Progress
+
+from rtseg.classes import ClassSet
+from rtseg.cli._picture_files import write_picture, write_whole
+from rtseg.cli._prediction import (
+    add_prediction_arguments,
+    open_predictor,
+    positive_argument,
+    size_argument,
+)
+from rtseg.errors import DataError
+from rtseg.networks.trained import ModelCard
+from rtseg.training.datasets import DataSource, SegmentationDataset, open_sources
+from rtseg.training.device import device_title, pick_precision, precision_name
+from rtseg.training.evaluate import Evaluation, PictureScore, evaluate, percent
+from rtseg.training.pictures import comparison, contact_sheet
+from rtseg.training.predictor import Predictor, scaled_picture
+
+if TYPE_CHECKING:
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+
+PIPED_WIDTH = 100
+"""Columns of text where the output is no terminal."""
+SHEET_WIDTH_PX = 1600
+
+TITLES = {
+    "mean_iou": "mean IoU",
+    "mean_class_accuracy": "mean class accuracy",
+    "pixel_accuracy": "pixel accuracy",
+    "frequency_weighted_iou": "frequency-weighted IoU",
+    "boundary_f": "mean boundary F score",
+    "temporal_consistency": "temporal consistency",
+    "flicker": "flicker",
+}
+
+DESCRIPTION = """\
+Labels every picture of a data set at its own size and compares with the truth. Pixels whose truth
+is void are ignored. All figures are in percent; those in the JSON file are shares of 1.
+"""
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Add the command ``evaluate``."""
+    parser = subparsers.add_parser(
+        "evaluate", help="measure trained weights on a labelled data set", description=DESCRIPTION
+    )
+    add_prediction_arguments(parser, precision="fp32")
+    _add_data_arguments(parser)
+    parser.add_argument("--batch-size", type=positive_argument, default=4, metavar="N")
+    parser.add_argument(
+        "--resize",
+        type=size_argument,
+        metavar="HxW",
+        help="bring pictures to this size for the network; the comparison stays at their own",
+    )
+    parser.add_argument(
+        "--boundary", action="store_true", help="also the F score of the class boundaries"
+    )
+    parser.add_argument(
+        "--video",
+        action="store_true",
+        help="the pictures are one film in order: also how steady the labels are over time",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write everything here")
+    parser.add_argument(
+        "--pictures",
+        type=Path,
+        metavar="FOLDER",
+        help="also write picture, truth, prediction and errors of the worst, median and best here",
+    )
+    parser.set_defaults(run=run)
+
+
+def _add_data_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        metavar="YAML",
+        help="the data set, such as configs/datasets/camvid.yaml",
+    )
+    parser.add_argument("--split", default="val", help='"a+b" joins two (default: %(default)s)')
+    for name, effect in (("include", "only"), ("exclude", "without the")):
+        parser.add_argument(
+            f"--{name}",
+            nargs="+",
+            default=[],
+            metavar="PATTERN",
+            help=f'{effect} pictures whose name fits, such as "0016E5*"',
+        )
+    parser.add_argument(
+        "--limit", type=positive_argument, metavar="N", help="only N pictures, evenly spread"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Evaluate, show the table, and write what was asked for."""
+    source = DataSource(
+        data=arguments.data,
+        split=arguments.split,
+        include=arguments.include,
+        exclude=arguments.exclude,
+        limit=arguments.limit,
+    )
+    dataset = open_sources([source], Path.cwd())
+    predictor, card = open_predictor(arguments)
+    predictor = replace(predictor, input_hw=arguments.resize)
+    check_classes(card, dataset.classes)
+    evaluation = _evaluate(predictor, dataset, arguments)
+    console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
+    _show(console, evaluation, arguments, predictor)
+    if arguments.json:
+        write_whole(arguments.json, _as_json(evaluation, arguments, card, predictor))
+    if arguments.pictures:
+        _write_pictures(console, evaluation, dataset, predictor, arguments.pictures)
+    return 0
+
+
+def check_classes(card: ModelCard, classes: ClassSet) -> None:
+    """Refuse a data set whose classes are not the network's.
+
+    Raises:
+        DataError: the names or their order differ; the message names both.
+    """
+    if card.classes.names != classes.names:
+        raise DataError(
+            f"{card.name} labels the {len(card.classes)} classes of {card.classes.name!r} "
+            f"({', '.join(card.classes.names)}) but the data set has the {len(classes)} of "
+            f"{classes.name!r} ({', '.join(classes.names)}): evaluate on a data set with the "
+            "network's classes in the network's order"
+        )
+
+
+def _evaluate(
+    predictor: Predictor, dataset: SegmentationDataset, arguments: argparse.Namespace
+) -> Evaluation:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("labelling", total=len(dataset))
+        return evaluate(
+            predictor.network,
+            dataset,
+            predictor.normalisation,
+            device=predictor.device,
+            precision=predictor.precision,
+            flip=predictor.flip,
+            batch_size=arguments.batch_size,
+            boundary=arguments.boundary,
+            video=arguments.video,
+            input_hw=predictor.input_hw,
+            progress=lambda done, _: bar.update(task, completed=done),
+        )
+
+
+def _show(
+    console: Console, evaluation: Evaluation, arguments: argparse.Namespace, predictor: Predictor
+) -> None:
+    count = len(evaluation.pictures)
+    console.print(f"{arguments.weights} on {arguments.data}, {arguments.split}: {count} pictures")
+    console.print(_conditions(predictor))
+    table = evaluation.table()
+    table.box = SIMPLE_HEAD
+    console.print(table)
+    for key, value in evaluation.metrics().items():
+        console.print(f"{TITLES[key]:<24}{percent(value):>7} %")
+    speed = count / evaluation.seconds
+    console.print(f"{evaluation.seconds:.1f} s, {speed:.1f} pictures/s with reading and counting")
+
+
+def _conditions(predictor: Predictor) -> str:
+    size = "own size" if predictor.input_hw is None else "{}x{}".format(*predictor.input_hw)
+    flip = "picture and mirror image (logits averaged)" if predictor.flip else "no flip"
+    precision = precision_name(pick_precision(predictor.precision, predictor.device))
+    return f"{device_title(predictor.device)}, {precision}, {size}, {flip}, void pixels ignored"
+
+
+def _as_json(
+    evaluation: Evaluation, arguments: argparse.Namespace, card: ModelCard, predictor: Predictor
+) -> bytes:
+    values = {
+        "weights": str(arguments.weights),
+        "name": card.name,
+        "network": card.network,
+        "data": str(arguments.data),
+        "split": arguments.split,
+        "include": arguments.include,
+        "exclude": arguments.exclude,
+        "limit": arguments.limit,
+        "device": device_title(predictor.device),
+        "precision": precision_name(pick_precision(predictor.precision, predictor.device)),
+        "input_hw": predictor.input_hw,
+        "flip": predictor.flip,
+        "class_set": card.classes.name,
+        **evaluation.to_dict(),
+    }
+    return (json.dumps(values, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def notable(scores: Sequence[PictureScore], each: int = 3) -> dict[int, str]:
+    """Return up to `each` worst, median and best pictures: position → "worst 1", …
+
+    No picture stands twice, and pictures without labelled pixels are left out.
+    """
+    known = [index for index, score in enumerate(scores) if not math.isnan(score.mean_iou)]
+    order = sorted(known, key=lambda index: scores[index].mean_iou)
+    count = min(each, max(1, len(order) // 3))
+    middle = (len(order) - count) // 2
+    chosen: dict[int, str] = {}
+    for role, picks in (
+        ("worst", order[:count]),
+        ("best", order[::-1][:count]),
+        ("median", order[middle : middle + count]),
+    ):
+        for rank, index in enumerate(picks, 1):
+            chosen.setdefault(index, f"{role} {rank}")
+    return dict(sorted(chosen.items(), key=lambda item: scores[item[0]].mean_iou))
+
+
+def _write_pictures(
+    console: Console,
+    evaluation: Evaluation,
+    dataset: SegmentationDataset,
+    predictor: Predictor,
+    folder: Path,
+) -> None:
+    """Write a panel for each notable picture, and overview.png with all of them."""
+    panels, captions = [], []
+    for index, role in notable(evaluation.pictures).items():
+        sample = dataset[index]
+        height, width = sample.labels.shape
+        labels = predictor.labels([sample.image_bgr], (height, width))[0]
+        image = scaled_picture(sample.image_bgr, (height, width))
+        panels.append(comparison(image, sample.labels, labels, dataset.classes))
+        captions.append(f"{role}: {sample.name}, {percent(evaluation.pictures[index].mean_iou)} %")
+        write_picture(folder / f"{role.replace(' ', '_')}.png", panels[-1])
+        console.print(captions[-1])
+    if panels:
+        height, width = panels[0].shape[:2]
+        cell_wh = (SHEET_WIDTH_PX, round(SHEET_WIDTH_PX * height / width))
+        write_picture(folder / "overview.png", contact_sheet(panels, captions, 1, cell_wh))
+        console.print(f"panels (picture | truth | prediction | errors) are in {folder}")

@@ -1,0 +1,162 @@
+"""``rtseg segment``: label single pictures with trained weights."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from rtseg.classes import ClassSet
+from rtseg.cli._picture_files import OUTPUT_ENDINGS, find_pictures, read_picture, write_picture
+from rtseg.cli._prediction import add_prediction_arguments, open_predictor
+from rtseg.errors import DataError
+from rtseg.training.pictures import legend, overlay_labels
+from rtseg.training.predictor import LabelMap, Picture
+
+if TYPE_CHECKING:
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+
+LEGEND_ROW_PX = 24
+"""The least height that a class needs in the legend to be read."""
+
+DESCRIPTION = """\
+Labels pictures and writes NAME_labelled.png for each: the picture with its classes laid over it
+and a legend with each class's share of the pixels. With --masks also NAME_mask.png, the class ids
+as 8-bit grey.
+
+A network knows streets at about the size that it was trained at. So a picture of any other size is
+brought to about that many pixels for labelling, with its proportions kept, and the result is
+brought back to the picture's own size. --native labels at the picture's own size instead: finer
+where the camera sees far, often worse on large pictures, and slower.
+"""
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Add the command ``segment``."""
+    parser = subparsers.add_parser(
+        "segment",
+        help="label single pictures",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_prediction_arguments(parser, precision="auto")
+    parser.add_argument(
+        "pictures", nargs="+", metavar="PICTURE", help="files, folders, or quoted patterns"
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("labelled"),
+        metavar="FOLDER",
+        help="where the results go (default: %(default)s)",
+    )
+    parser.add_argument("--masks", action="store_true", help="also write NAME_mask.png")
+    parser.add_argument(
+        "--alpha",
+        type=_share_argument,
+        default=0.5,
+        metavar="0…1",
+        help="how strong the colours are laid over the picture (default: %(default)s)",
+    )
+    parser.add_argument("--native", action="store_true", help="label at the picture's own size")
+    parser.add_argument("--overwrite", action="store_true", help="replace results that exist")
+    parser.set_defaults(run=run)
+
+
+def _share_argument(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 1")
+    return value
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Label all pictures that can be; return 2 if one could not, else 0."""
+    cv2.setLogLevel(0)  # a broken picture gets one line from us, none from OpenCV
+    pictures, problems = find_pictures(arguments.pictures)
+    failures = len(problems)
+    for problem in problems:
+        _complain(problem)
+    if not pictures:
+        return 2
+    predictor, card = open_predictor(arguments)
+    for picture, stem in zip(pictures, _stems(pictures), strict=True):
+        try:
+            outputs = _outputs(arguments, stem)
+            image = read_picture(picture)
+            hw = None if arguments.native else working_hw(image.shape[:2], card.input_hw)
+            labels = replace(predictor, input_hw=hw).labels([image])[0]
+            report = _write(outputs, image, labels, card.classes, arguments.alpha)
+            sys.stdout.write(f"{picture}: {report} -> {outputs[0]}\n")
+        except DataError as error:
+            failures += 1
+            _complain(str(error))
+    return 2 if failures else 0
+
+
+def _complain(problem: str) -> None:
+    sys.stdout.flush()
+    sys.stderr.write(f"rtseg: {problem}\n")
+
+
+def _stems(pictures: Iterable[Path]) -> Iterator[str]:
+    """Yield a name for each picture's results; the second "a" is "a-2", so that none is lost."""
+    taken: set[str] = set()
+    for picture in pictures:
+        stem, number = picture.stem, 1
+        while stem in taken:
+            number += 1
+            stem = f"{picture.stem}-{number}"
+        taken.add(stem)
+        yield stem
+
+
+def _outputs(arguments: argparse.Namespace, stem: str) -> list[Path]:
+    endings = OUTPUT_ENDINGS if arguments.masks else OUTPUT_ENDINGS[:1]
+    outputs = [arguments.output / f"{stem}{ending}.png" for ending in endings]
+    existing = [path for path in outputs if path.exists()]
+    if existing and not arguments.overwrite:
+        raise DataError(f"{existing[0]} exists: --overwrite replaces it, -o names another folder")
+    return outputs
+
+
+def working_hw(picture_hw: tuple[int, ...], trained_hw: tuple[int, int]) -> tuple[int, int]:
+    """Return the size with the picture's proportions and about the pixels of `trained_hw`."""
+    height, width = picture_hw
+    scale = math.sqrt(trained_hw[0] * trained_hw[1] / (height * width))
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def _write(
+    outputs: list[Path], image: Picture, labels: LabelMap, classes: ClassSet, alpha: float
+) -> str:
+    """Write the labelled picture, and the mask if it has a place; return the largest classes."""
+    shares = np.bincount(labels.ravel(), minlength=len(classes))[: len(classes)] / labels.size
+    overlay = overlay_labels(image, labels, classes, alpha)
+    write_picture(outputs[0], with_legend(overlay, classes, shares))
+    if len(outputs) > 1:
+        write_picture(outputs[1], labels)
+    largest = [index for index in np.argsort(-shares)[:3] if shares[index] > 0]
+    return ", ".join(f"{classes.names[index]} {100 * shares[index]:.0f} %" for index in largest)
+
+
+def with_legend(image_bgr: Picture, classes: ClassSet, shares: npt.NDArray[np.float64]) -> Picture:
+    """Return the picture with the legend of its classes at its right side."""
+    height = max(image_bgr.shape[0], LEGEND_ROW_PX * len(classes))
+    column = legend(classes, shares.tolist(), height)
+    canvas = np.zeros((height, image_bgr.shape[1] + column.shape[1], 3), np.uint8)
+    canvas[: image_bgr.shape[0], : image_bgr.shape[1]] = image_bgr
+    canvas[:, image_bgr.shape[1] :] = column
+    return canvas

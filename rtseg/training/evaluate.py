@@ -1,0 +1,266 @@
+"""How good a network is on a labelled data set: every picture at its own size, one confusion."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from rich.table import Table
+
+from rtseg import metrics as measures
+from rtseg.classes import ClassSet
+from rtseg.errors import DataError
+from rtseg.metrics import BoundaryCounts, Counts, TemporalCounts
+from rtseg.networks import SegmentationNetwork
+from rtseg.networks.normalisation import Normalisation
+from rtseg.training.datasets.dataset import Sample, SegmentationDataset
+from rtseg.training.predictor import LabelMap, Predictor, predict_logits
+
+__all__ = ["Evaluation", "PictureScore", "Predictor", "evaluate", "predict_logits", "predictions"]
+
+Progress = Callable[[int, int], None]
+"""Called with (pictures done, pictures in all) after every batch."""
+
+READING_THREADS = 4
+
+
+def predictions(
+    predictor: Predictor, dataset: SegmentationDataset, batch_size: int
+) -> Iterator[list[tuple[Sample, LabelMap]]]:
+    """Yield (sample, predicted labels [H, W]) in the data set's order, a list for each batch.
+
+    Neighbours of one size share a batch; the next pictures are read meanwhile.
+    """
+    for samples in _batches(dataset, batch_size):
+        hw = samples[0].labels.shape
+        labels = predictor.labels([sample.image_bgr for sample in samples], (hw[0], hw[1]))
+        yield list(zip(samples, labels, strict=True))
+
+
+def _batches(dataset: SegmentationDataset, batch_size: int) -> Iterator[list[Sample]]:
+    batch: list[Sample] = []
+    for sample in _read_ahead(dataset, 2 * batch_size):
+        if batch and (len(batch) == batch_size or _sizes(batch[0]) != _sizes(sample)):
+            yield batch
+            batch = []
+        batch.append(sample)
+    if batch:
+        yield batch
+
+
+def _sizes(sample: Sample) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    return sample.image_bgr.shape, sample.labels.shape
+
+
+def _read_ahead(dataset: SegmentationDataset, ahead: int) -> Iterator[Sample]:
+    with ThreadPoolExecutor(READING_THREADS, "read-sample") as pool:
+        waiting: deque[Future[Sample]] = deque()
+        try:
+            for index in range(len(dataset)):
+                waiting.append(pool.submit(dataset.__getitem__, index))
+                if len(waiting) > ahead:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+@dataclass(frozen=True, slots=True)
+class PictureScore:
+    """One picture's name and its mIoU over the classes that occur in it (nan: all void)."""
+
+    name: str
+    mean_iou: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluation:
+    """What `evaluate` found. All measures are shares of 1; nan stands where there is nothing.
+
+    Args:
+        classes: the class set.
+        confusion: int64 [K, K+1], see `rtseg.metrics.confusion_counts`.
+        seconds: wall time, reading included.
+        pictures: the score of each picture, in the data set's order.
+        boundary: boundary counts, if they were asked for.
+        temporal: counts of consecutive frames, if they were asked for.
+    """
+
+    classes: ClassSet
+    confusion: Counts
+    seconds: float
+    pictures: tuple[PictureScore, ...]
+    boundary: BoundaryCounts | None = None
+    temporal: TemporalCounts | None = None
+
+    def metrics(self) -> dict[str, float]:
+        """Return the measures of the whole data set by name."""
+        values = {
+            "mean_iou": measures.mean_iou(self.confusion),
+            "mean_class_accuracy": measures.mean_class_accuracy(self.confusion),
+            "pixel_accuracy": measures.pixel_accuracy(self.confusion),
+            "frequency_weighted_iou": measures.frequency_weighted_iou(self.confusion),
+        }
+        if self.boundary is not None:
+            values["boundary_f"] = measures.mean_of(measures.boundary_f_score(self.boundary))
+        if self.temporal is not None:
+            values["temporal_consistency"] = measures.temporal_consistency(self.temporal)
+            values["flicker"] = 1 - values["temporal_consistency"]
+        return values
+
+    def class_metrics(self) -> dict[str, dict[str, float]]:
+        """Return iou, accuracy, share of the truth and boundary_f (if asked for) by class name."""
+        columns = {
+            "iou": measures.iou(self.confusion),
+            "accuracy": measures.class_accuracy(self.confusion),
+            "share": measures.class_shares(self.confusion),
+        }
+        if self.boundary is not None:
+            columns["boundary_f"] = measures.boundary_f_score(self.boundary)
+        return {
+            name: {key: float(values[index]) for key, values in columns.items()}
+            for index, name in enumerate(self.classes.names)
+        }
+
+    def table(self) -> Table:
+        """Return the measures of each class, and their means, in percent, for a person to read."""
+        rows = self.class_metrics()
+        keys = list(next(iter(rows.values())))
+        table = Table("class")
+        for key in keys:
+            table.add_column(COLUMN_TITLES[key], justify="right")
+        for name, values in rows.items():
+            table.add_row(name, *(percent(values[key]) for key in keys))
+        table.add_section()
+        whole = self.metrics()
+        means = {"iou": "mean_iou", "accuracy": "mean_class_accuracy", "boundary_f": "boundary_f"}
+        table.add_row("mean", *(percent(whole[means[k]]) if k in means else "" for k in keys))
+        return table
+
+    def to_dict(self) -> dict[str, object]:
+        """Return a form that JSON can hold; what is nan here is None there."""
+        return {
+            "metrics": {key: _or_none(value) for key, value in self.metrics().items()},
+            "classes": {
+                name: {key: _or_none(value) for key, value in values.items()}
+                for name, values in self.class_metrics().items()
+            },
+            "confusion": self.confusion.tolist(),
+            "pictures": [
+                {"name": score.name, "mean_iou": _or_none(score.mean_iou)}
+                for score in self.pictures
+            ],
+            "seconds": self.seconds,
+        }
+
+
+COLUMN_TITLES = {
+    "iou": "IoU %",
+    "accuracy": "accuracy %",
+    "share": "share of truth %",
+    "boundary_f": "boundary F %",
+}
+
+
+def percent(value: float) -> str:
+    """Return a share as percent with two decimals, or a dash for nan."""
+    return "-" if math.isnan(value) else f"{100 * value:.2f}"
+
+
+def _or_none(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def evaluate(
+    network: SegmentationNetwork,
+    dataset: SegmentationDataset,
+    normalisation: Normalisation,
+    *,
+    device: torch.device,
+    precision: str = "fp32",
+    flip: bool = False,
+    batch_size: int = 4,
+    boundary: bool = False,
+    video: bool = False,
+    input_hw: tuple[int, int] | None = None,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Label every picture of `dataset` at its own size and compare with the truth.
+
+    Args:
+        network: on `device`, any mode; every module's mode is as before afterwards.
+        dataset: its classes must be the network's, in number and order.
+        normalisation: the one that the network was trained with.
+        device: where the network runs.
+        precision: "fp32", "bf16" or "auto".
+        flip: average the logits of each picture and its mirror image.
+        batch_size: how many neighbours of one size run together.
+        boundary: also count boundary pixels (some 20 ms for each picture of 480x360).
+        video: the data set is one film in order: also count what stays from frame to frame.
+        input_hw: the size that pictures are brought to for the network; None keeps their own. The
+            comparison is always at the truth's size.
+        progress: called with (done, total) after every batch.
+
+    Raises:
+        DataError: the data set is empty, or has another number of classes than the network.
+    """
+    if len(dataset) == 0:
+        raise DataError("the data set has no pictures to evaluate on")
+    if network.num_classes != len(dataset.classes):
+        raise DataError(
+            f"the network has {network.num_classes} classes but the data set "
+            f"{dataset.classes.name!r} has {len(dataset.classes)}: evaluate on the data set "
+            "that the network was trained for"
+        )
+    started = time.perf_counter()
+    tally = _Tally(dataset.classes, boundary, video)
+    predictor = Predictor(network, normalisation, device, precision, flip, input_hw)
+    for batch in predictions(predictor, dataset, batch_size):
+        for sample, labels in batch:
+            tally.add(sample, labels)
+        if progress is not None:
+            progress(len(tally.pictures), len(dataset))
+    return tally.result(time.perf_counter() - started)
+
+
+class _Tally:
+    """The running sums of one evaluation."""
+
+    def __init__(self, classes: ClassSet, boundary: bool, video: bool) -> None:
+        count = len(classes)
+        self.classes = classes
+        self.pictures: list[PictureScore] = []
+        self.confusion = np.zeros((count, count + 1), np.int64)
+        zeros = (np.zeros(count, np.int64) for _ in range(4))
+        self.boundary = BoundaryCounts(*zeros) if boundary else None
+        self.temporal = TemporalCounts() if video else None
+        self._previous: tuple[Sample, LabelMap] | None = None
+
+    def add(self, sample: Sample, labels: LabelMap) -> None:
+        count = len(self.classes)
+        confusion = measures.confusion_counts(sample.labels, labels, count)
+        self.pictures.append(PictureScore(sample.name, measures.mean_iou(confusion)))
+        self.confusion += confusion
+        if self.boundary is not None:
+            self.boundary += measures.boundary_counts(sample.labels, labels, count)
+        if self.temporal is not None:
+            if self._previous is not None:
+                before, labels_before = self._previous
+                self.temporal += measures.temporal_counts(
+                    labels_before, labels, before.labels, sample.labels
+                )
+            self._previous = sample, labels
+
+    def result(self, seconds: float) -> Evaluation:
+        return Evaluation(
+            self.classes, self.confusion, seconds,
+            tuple(self.pictures), self.boundary, self.temporal,
+        )  # fmt: skip

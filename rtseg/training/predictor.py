@@ -1,0 +1,117 @@
+"""What a network says about a picture: from BGR pixels to logits and labels of any size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from rtseg.networks import SegmentationNetwork, padded_hw
+from rtseg.networks.normalisation import Normalisation
+from rtseg.training.device import autocast, pick_precision
+
+Picture = npt.NDArray[np.uint8]
+LabelMap = npt.NDArray[np.uint8]
+
+
+def predict_logits(
+    network: SegmentationNetwork, images: Tensor, output_hw: tuple[int, int], flip: bool = False
+) -> Tensor:
+    """Return float32 logits [N, K, *output_hw] of normalised RGB `images` [N, 3, H, W].
+
+    Sizes that the network can't take are padded at the bottom and right with 0, the mean colour;
+    what lies over the padding is cut off. Resizing is bilinear with align_corners=False.
+
+    Args:
+        network: in evaluation mode; it sees whatever autocast and gradient mode the caller set.
+        images: on the network's device.
+        output_hw: height and width of the result.
+        flip: also run the mirrored picture and average the two logits (not the probabilities).
+    """
+    logits = _logits_at_input_size(network, images)
+    if flip:
+        logits = (logits + _logits_at_input_size(network, images.flip(-1)).flip(-1)) / 2
+    return _resized(logits, output_hw)
+
+
+def _logits_at_input_size(network: SegmentationNetwork, images: Tensor) -> Tensor:
+    height, width = images.shape[-2:]
+    padded = padded_hw((height, width), network.size_multiple, network.min_size)
+    if padded != (height, width):
+        images = F.pad(images, (0, padded[1] - width, 0, padded[0] - height))
+    images = images.contiguous(memory_format=torch.channels_last)
+    # Resize to the padded size before cutting, or the labels would slide off the picture.
+    return _resized(network(images).float(), padded)[..., :height, :width]
+
+
+def _resized(logits: Tensor, hw: tuple[int, int]) -> Tensor:
+    if tuple(logits.shape[-2:]) == hw:
+        return logits
+    return F.interpolate(logits, hw, mode="bilinear", align_corners=False)
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Put every module in evaluation mode, and back in the mode that it had."""
+    modes = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        # No inference_mode: buffers that a network makes on first use would be no good to training.
+        with torch.no_grad():
+            yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+@dataclass(frozen=True, slots=True)
+class Predictor:
+    """A network with all that turns pictures into label maps.
+
+    Args:
+        network: on `device`.
+        normalisation: the one that it was trained with.
+        device: where it runs.
+        precision: "fp32", "bf16" or "auto", as in `rtseg.training.device.pick_precision`.
+        flip: average the logits of the picture and its mirror image.
+        input_hw: the size that pictures are brought to for the network; None keeps their own.
+    """
+
+    network: SegmentationNetwork
+    normalisation: Normalisation
+    device: torch.device
+    precision: str = "fp32"
+    flip: bool = False
+    input_hw: tuple[int, int] | None = None
+
+    def labels(
+        self, images_bgr: Sequence[Picture], output_hw: tuple[int, int] | None = None
+    ) -> LabelMap:
+        """Return uint8 labels [N, *output_hw] of N uint8 BGR pictures [H, W, 3] of one size.
+
+        `output_hw` is the pictures' own size if not given. Waits for the device.
+        """
+        height, width = images_bgr[0].shape[:2]
+        batch = np.stack([scaled_picture(image, self.input_hw) for image in images_bgr])
+        images = self.normalisation(torch.from_numpy(batch).to(self.device))
+        dtype = pick_precision(self.precision, self.device)
+        with evaluating(self.network), autocast(self.device, dtype):
+            logits = predict_logits(self.network, images, output_hw or (height, width), self.flip)
+            labels: LabelMap = logits.argmax(1).to(torch.uint8).cpu().numpy()
+        return labels
+
+
+def scaled_picture(image_bgr: Picture, hw: tuple[int, int] | None) -> Picture:
+    """Return the picture at `hw` (area average where it shrinks, else bilinear); None keeps it."""
+    if hw is None or image_bgr.shape[:2] == hw:
+        return image_bgr
+    shrinks = hw[0] * hw[1] < image_bgr.shape[0] * image_bgr.shape[1]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image_bgr, hw[::-1], interpolation=method), np.uint8)
