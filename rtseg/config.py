@@ -139,7 +139,8 @@ def _describe(model: type[BaseModel], problem: Mapping[str, Any]) -> str:
     if problem["type"] == "missing":
         return f"the key {where!r} is missing"
     message = str(problem["msg"]).removeprefix("Value error, ")
-    return f"{where} is {problem['input']!r}: {message[:1].lower()}{message[1:]}"
+    got = f"{where} is {problem['input']!r}: " if location else ""
+    return f"{got}{message[:1].lower()}{message[1:]}"
 
 
 def _fields_at(model: type[BaseModel], location: tuple[Any, ...]) -> set[str]:

@@ -9,11 +9,12 @@ import numpy as np
 from rtseg._demo.canvas import Texture
 from rtseg._demo.facade import PER_M, Style, facade_texture, wall_texture
 from rtseg._demo.items import Brush
-from rtseg._demo.light import Gain, Light, facing
+from rtseg._demo.light import Light, facing
 from rtseg._demo.noise import F64, U8, fractal_noise, to_u8
 from rtseg._demo.truth import BUILDING
 
 _DEPTH_M = 9.0
+_GABLE_M = 110.0
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Plot:
         floors: number of floors.
         pitched: a tiled roof, else a flat one.
         shop: a shop on the ground floor.
+        open_end: whether the wall at the near end can be seen.
     """
 
     start: float
@@ -37,6 +39,7 @@ class Plot:
     floors: int
     pitched: bool
     shop: bool
+    open_end: bool = True
 
     @property
     def side(self) -> int:
@@ -52,16 +55,17 @@ class House:
         self._plot = plot
         tall = plot.floors * style.floor + 0.6
         length = plot.end - plot.start
-        self._front = Texture(facade_texture(rng, style, length, plot.floors, plot.shop))
-        self._gable = Texture(_gable(rng, style, tall, plot.pitched))
-        self._roof = Texture(_tiles(rng, length)) if plot.pitched else None
-        self.places = self._corners(plot, tall)
-        self._front_gain = light.on(facing(plot.side, plot.heading))
-        self._gable_gain = light.on(
-            (-float(np.sin(plot.heading)), -float(np.cos(plot.heading)), 0.0)
-        )
         slant = facing(plot.side, plot.heading)
-        self._roof_gain: Gain = light.on((slant[0] * 0.6, slant[1] * 0.6, 0.8))
+        end = (-float(np.sin(plot.heading)), -float(np.cos(plot.heading)), 0.0)
+        front = facade_texture(rng, style, length, plot.floors, plot.shop)
+        self._front = Texture(front, light.on(slant))
+        self._gable = None
+        if plot.open_end:
+            self._gable = Texture(_gable(rng, style, tall, plot.pitched), light.on(end))
+        self._roof = None
+        if plot.pitched:
+            self._roof = Texture(_tiles(rng, length), light.on((slant[0] * 0.6, slant[1] * 0.6, 0.8)))
+        self.places = self._corners(plot, tall)
         self.height = tall
 
     @staticmethod
@@ -81,7 +85,8 @@ class House:
     def paint(self, brush: Brush, pixels: F64, depths: F64) -> None:
         """Paint roof, near end and front, in this order."""
         near, far = float(depths[0]), float(depths[3])
-        if far < 3.0:
+        wide = abs(float(pixels[3, 0] - pixels[0, 0]))
+        if far < 3.0 or wide < 0.4:
             return
         opacity = brush.fade(near, 165.0)
         haze = brush.haze((near + far) / 2)
@@ -91,20 +96,22 @@ class House:
         span = (cut, 1.0) if left else (0.0, 1.0 - cut)
         if self._roof is not None:
             corners = pixels[[6, 7, 2, 1]] if left else pixels[[7, 6, 1, 2]]
-            canvas.quad(self._roof, corners, BUILDING, self._roof_gain, haze, opacity, span)
-        if cut <= 0:
-            self._paint_gable(brush, pixels, near, opacity)
+            canvas.quad(self._roof, corners, BUILDING, None, haze, opacity, span)
+        if cut <= 0 and self._gable is not None and near < _GABLE_M:
+            self._paint_gable(self._gable, brush, pixels, near, opacity)
         corners = pixels[[1, 2, 3, 0]] if left else pixels[[2, 1, 0, 3]]
-        canvas.quad(self._front, corners, BUILDING, self._front_gain, haze, opacity, span)
+        canvas.quad(self._front, corners, BUILDING, None, haze, opacity, span)
 
-    def _paint_gable(self, brush: Brush, pixels: F64, near: float, opacity: float) -> None:
+    def _paint_gable(
+        self, texture: Texture, brush: Brush, pixels: F64, near: float, opacity: float
+    ) -> None:
         top = (8, 9) if self._plot.pitched else (1, 5)
         if self._plot.side < 0:
             corners = pixels[[top[1], top[0], 0, 4]]
         else:
             corners = pixels[[top[0], top[1], 4, 0]]
         haze = brush.haze(near)
-        brush.canvas.quad(self._gable, corners, BUILDING, self._gable_gain, haze, opacity)
+        brush.canvas.quad(texture, corners, BUILDING, None, haze, opacity)
 
 
 def _gable(rng: np.random.Generator, style: Style, tall: float, pitched: bool) -> U8:

@@ -17,6 +17,8 @@ from rtseg._demo.light import Gain
 from rtseg._demo.noise import F64, U8
 
 _GAIN_ONE = 128
+_CLEAR = 0.006
+_NONE = (0.0, 0.0, 0.0)
 
 
 class Texture:
@@ -24,12 +26,16 @@ class Texture:
 
     Args:
         bgra: uint8 [h, w, 4], straight (not premultiplied) alpha.
+        gain: light that never changes, put into the texture once.
     """
 
     __slots__ = ("_levels", "height", "width")
 
-    def __init__(self, bgra: U8) -> None:
+    def __init__(self, bgra: U8, gain: Gain | None = None) -> None:
         self.height, self.width = bgra.shape[:2]
+        if gain is not None:
+            lit = bgra[:, :, :3] * np.array(gain, np.float32)
+            bgra = np.dstack([np.clip(np.rint(lit), 0, 255).astype(np.uint8), bgra[:, :, 3]])
         alpha = cv2.cvtColor(bgra[:, :, 3], cv2.COLOR_GRAY2BGRA)
         level = cv2.multiply(bgra, alpha, scale=1 / 255)
         level[:, :, 3] = bgra[:, :, 3]
@@ -68,7 +74,7 @@ class Canvas:
         texture: Texture,
         corners: F64,
         class_id: int,
-        gain: Gain = (1.0, 1.0, 1.0),
+        gain: Gain | None = None,
         haze: tuple[float, Gain] | None = None,
         opacity: float = 1.0,
         span: tuple[float, float] = (0.0, 1.0),
@@ -76,10 +82,11 @@ class Canvas:
         """Paint `texture` onto the quadrangle `corners` [4, 2]: top left, top right, bottom
         right, bottom left, in pixels. `span` is the part of the texture's width that is used.
         """
-        box = self._box(corners)
+        (x0, y0), (x1, y1), (x2, y2), (x3, y3) = corners.tolist()
+        box = self._box(min(x0, x1, x2, x3), min(y0, y1, y2, y3),
+                        max(x0, x1, x2, x3), max(y0, y1, y2, y3))  # fmt: skip
         if box is None:
             return
-        (x0, y0), (x1, y1), (x2, y2), (x3, y3) = corners.tolist()
         width_px = (abs(x1 - x0) + abs(x2 - x3) + abs(y1 - y0) + abs(y2 - y3)) / 2
         height_px = (abs(y3 - y0) + abs(y2 - y1) + abs(x3 - x0) + abs(x2 - x1)) / 2
         used = max(span[1] - span[0], 1e-3)
@@ -88,7 +95,10 @@ class Canvas:
         left, right = span[0] * columns - 0.5, span[1] * columns - 0.5
         low = rows - 0.5
         there = np.array([[left, -0.5], [right, -0.5], [right, low], [left, low]], np.float32)
-        here = (corners - (box[0] + 0.5, box[1] + 0.5)).astype(np.float32)
+        x, y = box[0] + 0.5, box[1] + 0.5
+        here = np.array(
+            [[x0 - x, y0 - y], [x1 - x, y1 - y], [x2 - x, y2 - y], [x3 - x, y3 - y]], np.float32
+        )
         matrix = cv2.getPerspectiveTransform(here, there)
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         size = (box[2] - box[0], box[3] - box[1])
@@ -101,20 +111,19 @@ class Canvas:
         foot: tuple[float, float],
         size: tuple[float, float],
         class_id: int,
-        gain: Gain = (1.0, 1.0, 1.0),
+        gain: Gain | None = None,
         haze: tuple[float, Gain] | None = None,
         opacity: float = 1.0,
         mirror: bool = False,
     ) -> None:
         """Paint `texture` upright, its bottom middle at `foot`, `size` = (width, height) pixels."""
-        half, top = size[0] / 2, foot[1] - size[1]
-        corners = np.array([[foot[0] - half, top], [foot[0] + half, foot[1]]])
-        box = self._box(corners)
+        edge, top = foot[0] - size[0] / 2, foot[1] - size[1]
+        box = self._box(edge, top, edge + size[0], foot[1])
         if box is None:
             return
         source = texture.fitting(size[0], size[1])
         across, down = source.shape[1] / size[0], source.shape[0] / size[1]
-        start = (box[0] + 0.5 - corners[0, 0]) * across - 0.5
+        start = (box[0] + 0.5 - edge) * across - 0.5
         if mirror:
             start, across = source.shape[1] - 1 - start, -across
         matrix = np.array([[across, 0, start], [0, down, (box[1] + 0.5 - top) * down - 0.5]])
@@ -132,7 +141,8 @@ class Canvas:
         opacity: float = 1.0,
     ) -> None:
         """Fill a polygon [n, 2] with one colour (0-255)."""
-        box = self._box(points)
+        (left, top), (right, bottom) = points.min(0).tolist(), points.max(0).tolist()
+        box = self._box(left, top, right, bottom)
         if box is None:
             return
         mask = np.zeros((box[3] - box[1], box[2] - box[0]), np.uint8)
@@ -148,7 +158,7 @@ class Canvas:
         stroke: cv2.typing.MatLike,
         box: tuple[int, int, int, int],
         class_id: int,
-        gain: Gain,
+        gain: Gain | None,
         haze: tuple[float, Gain] | None,
         opacity: float,
     ) -> None:
@@ -157,13 +167,16 @@ class Canvas:
             stroke = cv2.convertScaleAbs(stroke, alpha=opacity)
         alpha = cv2.extractChannel(stroke, 3)
         alphas = cv2.cvtColor(alpha, cv2.COLOR_GRAY2BGRA)
-        share, colour = haze if haze is not None else (0.0, (0.0, 0.0, 0.0))
-        keep = 1.0 - share
-        b, g, r = (min(round(value * keep * _GAIN_ONE), 255) for value in gain)
+        share, colour = haze if haze is not None else (0.0, _NONE)
         shape = stroke.shape[:2]
-        stroke = cv2.multiply(stroke, self._solid(shape, b, g, r, _GAIN_ONE), scale=1 / _GAIN_ONE)
-        if share > 0.004:
-            b, g, r = (round(value * share) for value in colour)
+        if gain is not None:
+            b, g, r = (min(round(value * (1.0 - share) * _GAIN_ONE), 255) for value in gain)
+            solid = self._solid(shape, b, g, r, _GAIN_ONE)
+            stroke = cv2.multiply(stroke, solid, scale=1 / _GAIN_ONE)
+        elif share > _CLEAR:
+            stroke = cv2.convertScaleAbs(stroke, alpha=1.0 - share)
+        if share > _CLEAR:
+            b, g, r = round(colour[0] * share), round(colour[1] * share), round(colour[2] * share)
             veil = cv2.multiply(alphas, self._solid(shape, b, g, r, 0), scale=1 / 255)
             stroke = cv2.add(stroke, veil)
         region = self.image[box[1] : box[3], box[0] : box[2]]
@@ -175,8 +188,9 @@ class Canvas:
         cv2.bitwise_and(truth, outside, truth)
         cv2.bitwise_or(truth, inside, truth)
 
-    def _box(self, corners: F64) -> tuple[int, int, int, int] | None:
-        (left, top), (right, bottom) = corners.min(0).tolist(), corners.max(0).tolist()
+    def _box(
+        self, left: float, top: float, right: float, bottom: float
+    ) -> tuple[int, int, int, int] | None:
         x0, y0 = max(floor(left - 0.5), 0), max(floor(top - 0.5), 0)
         x1, y1 = min(ceil(right + 0.5), self.width), min(ceil(bottom + 0.5), self.height)
         return (x0, y0, x1, y1) if x1 > x0 and y1 > y0 else None

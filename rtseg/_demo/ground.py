@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from rtseg._demo.camera import View
 from rtseg._demo.canvas import Canvas
@@ -26,7 +27,8 @@ from rtseg._demo.route import Profile
 from rtseg._demo.truth import PAVEMENT, ROAD
 
 _GRAIN_M = 2.0
-_GRAIN_TO_M = 9.0
+_GRAIN_TO_M = 8.0
+_CLEAR_M = 9.0
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Ground:
             canvas: painted from the first row that shows ground down to the bottom.
             view: the camera.
             marks: white markings.
-            shadows: cast shadows; they darken whatever lies there.
+            shadows: cast shadows, the stronger ones last; they darken whatever lies there.
             side_roads: (from s, to s, side) where the road leaves the street.
         """
         first, depth, along, street_x, angle = view.ground_rows
@@ -108,8 +110,7 @@ class Ground:
         if low >= len(depth):
             return
         scale = self._grain.shape[0] / _GRAIN_M
-        x = np.mod(d[low:] * scale, 256, dtype=np.float32)
-        y = np.mod(s[low:] * scale, 256, dtype=np.float32)
+        x, y = d[low:] * np.float32(scale), s[low:] * np.float32(scale)
         grain = cv2.remap(self._grain, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
         grains = cv2.cvtColor(grain, cv2.COLOR_GRAY2BGRA)
         cv2.multiply(surface[low:], grains, surface[low:], scale=1 / 128)
@@ -118,33 +119,22 @@ class Ground:
         """Light the surface: sun and sky, cast shadows, then haze by row."""
         mask = np.zeros(surface.shape[:2], np.uint8)
         for shadow in shadows:
-            fixed = np.rint((shadow.outline - (0.5, first + 0.5)) * 16)
-            clipped = np.clip(fixed, -(2**24), 2**24).astype(np.int32)
-            _fill_at_least(mask, clipped, shadow.strength)
+            cv2.fillPoly(mask, [_fixed(shadow.outline, first)], shadow.strength, cv2.LINE_8, 4)
         size = max(3, surface.shape[1] // 160 | 1)
         mask = np.asarray(cv2.blur(mask, (size, max(3, size // 2 | 1))), np.uint8)
         shade = cv2.LUT(cv2.cvtColor(mask, cv2.COLOR_GRAY2BGRA), self._shade)
         cv2.multiply(surface, shade, surface, scale=1 / 128)
-        share = 1.0 - np.exp(-depth / self._light.haze_m)
-        far = int(np.searchsorted(-share, -0.008))
+        share = 1.0 - np.exp(-np.maximum(depth - _CLEAR_M, 0.0) / self._light.haze_m)
+        far = int(np.searchsorted(-share, -1e-3))
         keep = np.rint((1 - share[:far]) * 256).astype(np.uint16)[:, None, None]
         veil = np.rint(share[:far, None] * (*self._light.haze_bgr, 0)).astype(np.uint16)
         surface[:far] = ((surface[:far] * keep) >> 8) + veil[:, None]
 
 
-def _fill_at_least(mask: U8, outline: np.ndarray, strength: int) -> None:
-    if strength >= 255:
-        cv2.fillPoly(mask, [outline], 255, cv2.LINE_8, 4)
-        return
-    x, y, wide, tall = cv2.boundingRect(outline >> 4)
-    x0, y0 = max(x - 1, 0), max(y - 1, 0)
-    x1, y1 = min(x + wide + 1, mask.shape[1]), min(y + tall + 1, mask.shape[0])
-    if x1 <= x0 or y1 <= y0:
-        return
-    part = np.zeros((y1 - y0, x1 - x0), np.uint8)
-    cv2.fillPoly(part, [outline - np.array([x0 << 4, y0 << 4], np.int32)], strength, 8, 4)
-    region = mask[y0:y1, x0:x1]
-    cv2.max(region, part, region)
+def _fixed(outline: F64, first: int) -> npt.NDArray[np.int32]:
+    """Pixels in sixteenths, as OpenCV wants them, from the first row that shows ground."""
+    fixed = np.rint((outline - (0.5, first + 0.5)) * 16)
+    return np.clip(fixed, -(2**22), 2**22).astype(np.int32)
 
 
 def _ripmap(tile: U8) -> list[list[U8]]:
@@ -183,9 +173,13 @@ def _side_road(d: F32, s: F32, start: float, end: float, side: int) -> cv2.typin
 
 def _folded(d: F32, road: U8, profile: Profile) -> F32:
     """Give side roads the asphalt of the street: fold their places back between the kerbs."""
-    inner = profile.lane * 0.8
-    outside = (road > 0) & ((d > profile.half_road[1]) | (d < -profile.half_road[0]))
-    return np.where(outside, np.mod(d, inner), d).astype(np.float32)
+    inside = cv2.inRange(d, -profile.half_road[0], profile.half_road[1])
+    outside = cv2.bitwise_and(road, cv2.bitwise_not(inside))
+    x, y, wide, tall = cv2.boundingRect(outside)
+    box = np.s_[y : y + tall, x : x + wide]
+    where = outside[box] > 0
+    d[box][where] = np.mod(d[box][where], np.float32(profile.lane * 0.8))
+    return d
 
 
 def _paint_marks(surface: U8, marks: Sequence[Decal], first: int) -> None:
@@ -194,9 +188,7 @@ def _paint_marks(surface: U8, marks: Sequence[Decal], first: int) -> None:
         return
     mask = np.zeros(surface.shape[:2], np.uint8)
     for mark in marks:
-        fixed = np.rint((mark.outline - (0.5, first + 0.5)) * 16)
-        clipped = np.clip(fixed, -(2**24), 2**24).astype(np.int32)
-        cv2.fillPoly(mask, [clipped], mark.strength, cv2.LINE_AA, 4)
+        cv2.fillPoly(mask, [_fixed(mark.outline, first)], mark.strength, cv2.LINE_AA, 4)
     cover = cv2.multiply(mask, cv2.extractChannel(surface, 3), scale=1 / 255)
     covers = cv2.cvtColor(cover, cv2.COLOR_GRAY2BGRA)
     cv2.multiply(surface, cv2.bitwise_not(covers), surface, scale=1 / 255)

@@ -11,7 +11,7 @@ from rtseg._demo.noise import F32, U8, to_u8
 LAMP_M = (3.2, 7.6)
 """Width and height of a street lamp's picture in metres; its post stands in the middle."""
 
-POST_M = 0.19
+POST_M = 0.22
 """Thickness of a lamp's post."""
 
 _PER_M = 48

@@ -63,6 +63,7 @@ class Sky:
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_WRAP,
         )
+        stroke[0] = 0
         low = max(0, int(np.floor(view.horizon)) - top)
         stroke[low:] = stroke[max(low - 1, 0)]
         haze = (0.5, self._light.haze_bgr)

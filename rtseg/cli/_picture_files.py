@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
-import numpy as np
-import numpy.typing as npt
 
 from rtseg.errors import DataError
+from rtseg.training.datasets.dataset import UInt8
+from rtseg.training.datasets.image_file import read_image
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 OUTPUT_ENDINGS = ("_labelled", "_mask")
@@ -59,25 +59,20 @@ def _is_output(picture: Path) -> bool:
     return False
 
 
-def read_picture(path: Path) -> npt.NDArray[np.uint8]:
-    """Read a picture as uint8 BGR [H, W, 3], turned as its EXIF orientation says.
+def read_picture(path: Path) -> UInt8:
+    """Read a picture as `read_image` does, without OpenCV's own lines about a damaged one.
 
     Raises:
-        DataError: the file can't be read or is no picture.
+        DataError: the file is missing, damaged or no picture.
     """
+    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
-        encoded = np.frombuffer(path.read_bytes(), np.uint8)
-        image = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if encoded.size else None
-    except OSError as error:
-        raise DataError(f"{path}: can't be read: {error.strerror}") from error
-    except cv2.error as error:
-        raise DataError(f"{path}: can't be decoded: {error.err}") from error
-    if image is None:
-        raise DataError(f"{path}: is no picture that can be decoded; is it whole?")
-    return np.asarray(image, np.uint8)
+        return read_image(path)
+    finally:
+        cv2.utils.logging.setLogLevel(level)
 
 
-def write_picture(path: Path, image: npt.NDArray[np.uint8]) -> None:
+def write_picture(path: Path, image: UInt8) -> None:
     """Write a PNG, whole or not at all: uint8 BGR [H, W, 3] or grey [H, W].
 
     Raises:

@@ -29,7 +29,7 @@ from rtseg.training.datasets import DataSource, SegmentationDataset, open_source
 from rtseg.training.device import device_title, pick_precision, precision_name
 from rtseg.training.evaluate import Evaluation, PictureScore, evaluate, percent
 from rtseg.training.pictures import comparison, contact_sheet
-from rtseg.training.predictor import Predictor, scaled_picture
+from rtseg.training.predictor import Predictor
 
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -122,7 +122,8 @@ def run(arguments: argparse.Namespace) -> int:
     predictor = replace(predictor, input_hw=arguments.resize)
     check_classes(card, dataset.classes)
     evaluation = _evaluate(predictor, dataset, arguments)
-    console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
+    width = None if sys.stdout.isatty() else PIPED_WIDTH
+    console = Console(width=width, highlight=False, markup=False, soft_wrap=True)
     _show(console, evaluation, arguments, predictor)
     if arguments.json:
         write_whole(arguments.json, _as_json(evaluation, arguments, card, predictor))
@@ -242,10 +243,8 @@ def _write_pictures(
     panels, captions = [], []
     for index, role in notable(evaluation.pictures).items():
         sample = dataset[index]
-        height, width = sample.labels.shape
-        labels = predictor.labels([sample.image_bgr], (height, width))[0]
-        image = scaled_picture(sample.image_bgr, (height, width))
-        panels.append(comparison(image, sample.labels, labels, dataset.classes))
+        labels = predictor.labels([sample.image_bgr])[0]
+        panels.append(comparison(sample.image_bgr, sample.labels, labels, dataset.classes))
         captions.append(f"{role}: {sample.name}, {percent(evaluation.pictures[index].mean_iou)} %")
         write_picture(folder / f"{role.replace(' ', '_')}.png", panels[-1])
         console.print(captions[-1])

@@ -227,9 +227,18 @@ def _weights_page(card: ModelCard) -> Table:
         "normalisation": f"RGB mean {normalisation.mean_rgb}, deviation {normalisation.std_rgb}",
         "licence": card.licence or "not stated",
     }
-    facts |= {f"training: {key}": value for key, value in card.training.items()}
+    facts |= {f"training: {key}": value for key, value in _flat(card.training).items()}
     facts |= {f"metric: {key}": f"{value:.4f}" for key, value in card.metrics.items()}
     return _facts(facts)
+
+
+def _flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Return nested mappings as one, with dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        name = f"{above}{key}"
+        flat |= _flat(value, f"{name}.") if isinstance(value, Mapping) and value else {name: value}
+    return flat
 
 
 def _facts(facts: Mapping[str, Any]) -> Table:

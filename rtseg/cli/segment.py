@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -24,8 +23,8 @@ from rtseg.training.predictor import LabelMap, Picture
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
-LEGEND_ROW_PX = 24
-"""The least height that a class needs in the legend to be read."""
+LEGEND_MIN_PX = 240
+"""The least height of the legend, so that it can be read beside a small picture."""
 
 DESCRIPTION = """\
 Labels pictures and writes NAME_labelled.png for each: the picture with its classes laid over it
@@ -84,7 +83,6 @@ def _share_argument(text: str) -> float:
 
 def run(arguments: argparse.Namespace) -> int:
     """Label all pictures that can be; return 2 if one could not, else 0."""
-    cv2.setLogLevel(0)  # a broken picture gets one line from us, none from OpenCV
     pictures, problems = find_pictures(arguments.pictures)
     failures = len(problems)
     for problem in problems:
@@ -154,7 +152,7 @@ def _write(
 
 def with_legend(image_bgr: Picture, classes: ClassSet, shares: npt.NDArray[np.float64]) -> Picture:
     """Return the picture with the legend of its classes at its right side."""
-    height = max(image_bgr.shape[0], LEGEND_ROW_PX * len(classes))
+    height = max(image_bgr.shape[0], LEGEND_MIN_PX)
     column = legend(classes, shares.tolist(), height)
     canvas = np.zeros((height, image_bgr.shape[1] + column.shape[1], 3), np.uint8)
     canvas[: image_bgr.shape[0], : image_bgr.shape[1]] = image_bgr

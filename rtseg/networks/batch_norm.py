@@ -42,7 +42,7 @@ def fold_batch_norm(network: SegmentationNetwork) -> SegmentationNetwork:
 
 def foldable_pairs(network: SegmentationNetwork) -> list[tuple[str, str]]:
     """Return the names of every convolution and of the batch normalisation to fold into it."""
-    shadow = copy.deepcopy(network).to("meta").eval()
+    shadow = copy.deepcopy(network).to("meta", torch.float32).eval()
     hw = padded_hw((shadow.min_size, shadow.min_size), shadow.size_multiple, shadow.min_size)
     with torch.no_grad(), _Watch(shadow) as watch:
         logits = shadow(torch.empty(1, 3, *hw, device="meta"))

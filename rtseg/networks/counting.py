@@ -54,7 +54,7 @@ def count_gmacs(network: nn.Module, hw: tuple[int, int]) -> float:
     Raises:
         InputSizeError: the network can't take pictures of that size.
     """
-    shadow = copy.deepcopy(network).to("meta").eval()
+    shadow = copy.deepcopy(network).to("meta", torch.float32).eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         shadow(torch.empty(1, 3, *hw, device="meta"))
     return counter.get_total_flops() / 2e9

@@ -10,7 +10,8 @@ P's classes after stage 3 and D's boundaries after stage 4.
 
 Departures from the authors' code: maps are resized to the size of the map that they meet, so that
 any size works; the two convolutions of the stem have no bias, which their batch normalisation
-would cancel; the class layers start with small weights.
+would cancel; the class layers start with small weights; the training heads read their maps as they
+are, while there an in-place ReLU, meant for the next stage, clips them first.
 In training, PAPPM normalises one value per channel and picture: a batch needs 2 pictures or more.
 """
 

@@ -11,6 +11,7 @@ import json
 import math
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -279,8 +280,10 @@ def _write(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise WeightsError(f"can't write {path}: {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):  # gone already where all went well
+            partial.unlink()
 
 
 def _of_training(network: SegmentationNetwork, key: str) -> bool:

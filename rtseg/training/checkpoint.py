@@ -86,7 +86,7 @@ def check_config(saved: Mapping[str, Any], now: Mapping[str, Any], path: Path) -
         for key in sorted(old.keys() | new.keys())
         if old.get(key) != new.get(key)
     }
-    allowed = [key for key in changes if key.startswith(tuple(MAY_CHANGE))]
+    allowed = [key for key in changes if f"{key}.".startswith(tuple(f"{k}." for k in MAY_CHANGE))]
     refused = [line for key, line in changes.items() if key not in allowed]
     if refused:
         raise ConfigError(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from rich.table import Table
+from rich.text import Text
 
 from rtseg import metrics as measures
 from rtseg.classes import ClassSet
@@ -38,24 +39,19 @@ def predictions(
     Neighbours of one size share a batch; the next pictures are read meanwhile.
     """
     for samples in _batches(dataset, batch_size):
-        hw = samples[0].labels.shape
-        labels = predictor.labels([sample.image_bgr for sample in samples], (hw[0], hw[1]))
+        labels = predictor.labels([sample.image_bgr for sample in samples])
         yield list(zip(samples, labels, strict=True))
 
 
 def _batches(dataset: SegmentationDataset, batch_size: int) -> Iterator[list[Sample]]:
     batch: list[Sample] = []
     for sample in _read_ahead(dataset, 2 * batch_size):
-        if batch and (len(batch) == batch_size or _sizes(batch[0]) != _sizes(sample)):
+        if batch and (len(batch) == batch_size or batch[0].labels.shape != sample.labels.shape):
             yield batch
             batch = []
         batch.append(sample)
     if batch:
         yield batch
-
-
-def _sizes(sample: Sample) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    return sample.image_bgr.shape, sample.labels.shape
 
 
 def _read_ahead(dataset: SegmentationDataset, ahead: int) -> Iterator[Sample]:
@@ -138,7 +134,7 @@ class Evaluation:
         for key in keys:
             table.add_column(COLUMN_TITLES[key], justify="right")
         for name, values in rows.items():
-            table.add_row(name, *(percent(values[key]) for key in keys))
+            table.add_row(Text(name), *(percent(values[key]) for key in keys))
         table.add_section()
         whole = self.metrics()
         means = {"iou": "mean_iou", "accuracy": "mean_class_accuracy", "boundary_f": "boundary_f"}
@@ -206,7 +202,7 @@ def evaluate(
         boundary: also count boundary pixels (some 20 ms for each picture of 480x360).
         video: the data set is one film in order: also count what stays from frame to frame.
         input_hw: the size that pictures are brought to for the network; None keeps their own. The
-            comparison is always at the truth's size.
+            comparison is at their own size all the same.
         progress: called with (done, total) after every batch.
 
     Raises:

@@ -59,10 +59,14 @@ class StepLog:
     Args:
         path: the file; None in processes that write nothing.
         first_step: lines of this step and later ones, from before an interruption, are removed.
+        losses: each step's loss is appended, once it is known.
         last_checkpoint: what to name when the loss is not a number.
     """
 
-    def __init__(self, path: Path | None, first_step: int, last_checkpoint: Path) -> None:
+    def __init__(
+        self, path: Path | None, first_step: int, losses: list[float], last_checkpoint: Path
+    ) -> None:
+        self._losses = losses
         self._last_checkpoint = last_checkpoint
         self._pending: tuple[int, int, float, dict[str, Tensor]] | None = None
         self.latest: dict[str, float] = {}
@@ -83,41 +87,38 @@ class StepLog:
         if self._file:
             self._file.close()
 
-    def add(self, step: int, epoch: int, lr: float, values: Mapping[str, Tensor]) -> list[float]:
-        """Take a step's numbers, on the device still; return the losses that are known now.
+    def add(self, step: int, epoch: int, lr: float, values: Mapping[str, Tensor]) -> None:
+        """Take a step's numbers, on the device still.
 
         Raises:
             TrainingError: the loss or gradient of the step before is not a number.
         """
-        known = self.settle()
+        self._settle()
         self._pending = step, epoch, lr, dict(values)
-        return known
 
-    def settle(self) -> list[float]:
-        """Read what is pending, check and write it; waits for the device. Return the losses.
+    def flush(self) -> None:
+        """Read, check and write what is pending; waits for the device.
 
         Raises:
             TrainingError: a loss or a gradient is not a number.
         """
+        self._settle()
+        if self._file:
+            self._file.flush()
+
+    def _settle(self) -> None:
         if self._pending is None:
-            return []
+            return
         (step, epoch, lr, tensors), self._pending = self._pending, None
-        self.latest = _read(tensors)
+        self.latest = {name: float(tensor) for name, tensor in tensors.items()}
         if not math.isfinite(self.latest["loss"] + self.latest["grad_norm"]):
             raise _not_a_number(step, epoch, lr, self.latest, self._last_checkpoint)
+        self._losses.append(self.latest["loss"])
         if self._writer:
             if not self._has_header:
                 self._writer.writerow([*FIRST_COLUMNS, *self.latest])
                 self._has_header = True
             self._writer.writerow([step, epoch, repr(lr), *map(repr, self.latest.values())])
-        return [self.latest["loss"]]
-
-    def flush(self) -> list[float]:
-        """As `settle`, and hand the lines to the system."""
-        known = self.settle()
-        if self._file:
-            self._file.flush()
-        return known
 
 
 def read_steps(path: Path) -> dict[str, list[float]]:
@@ -131,10 +132,6 @@ def read_steps(path: Path) -> dict[str, list[float]]:
         name: [float(value) for value in values]
         for name, values in zip(rows[0], columns, strict=True)
     }
-
-
-def _read(tensors: Mapping[str, Tensor]) -> dict[str, float]:
-    return {name: float(tensor) for name, tensor in tensors.items()}
 
 
 def _cut(path: Path, first_step: int) -> bool:

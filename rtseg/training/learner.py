@@ -48,22 +48,6 @@ class NetworkWithLoss(nn.Module):
         return loss, parts
 
 
-class Teacher:
-    """A trained network that says what it sees on the same batch; nothing flows back into it."""
-
-    def __init__(self, network: SegmentationNetwork, device: torch.device, dtype: torch.dtype):
-        self.network = network.to(device, memory_format=torch.channels_last).eval()
-        self.network.requires_grad_(False)
-        self.dtype = dtype
-
-    @torch.no_grad()
-    def __call__(self, images: Tensor) -> Tensor:
-        """Return float32 logits [N, K, H, W] of normalised images [N, 3, H, W]."""
-        height, width = images.shape[-2:]
-        with autocast(images.device, self.dtype):
-            return predict_logits(self.network, images, (height, width))
-
-
 class Learner:
     """Everything that a training changes: weights, their average, the optimiser, the best so far.
 
@@ -74,7 +58,7 @@ class Learner:
         schedule: of the learning rate.
         dtype: of the convolutions.
         processes: that train together.
-        teacher: to learn from besides the labels.
+        teacher: to learn from besides the labels: in evaluation mode, on the device.
         fresh: names of parameters that `init` left as they were drawn.
     """
 
@@ -86,7 +70,7 @@ class Learner:
         schedule: Schedule,
         dtype: torch.dtype,
         processes: Processes,
-        teacher: Teacher | None = None,
+        teacher: SegmentationNetwork | None = None,
         fresh: Collection[str] = (),
     ) -> None:
         self.config: LoopConfig = config.train
@@ -95,6 +79,7 @@ class Learner:
         self.schedule = schedule
         self.processes = processes
         self.teacher = teacher
+        self.dtype = dtype
         self.plateau = Plateau.from_config(config.schedule)
         self.ema = (
             ExponentialAverage(network, self.config.ema_decay) if self.config.ema_decay else None
@@ -153,10 +138,17 @@ class Learner:
         return sums
 
     def _backward(self, images: Tensor, labels: Tensor, count: int) -> dict[str, Tensor]:
-        teacher_logits = self.teacher(images) if self.teacher else None
+        teacher_logits = self._teacher_logits(images)
         loss, parts = self._module(images, labels, teacher_logits)
         (loss / count).backward()
         return {name: part / count for name, part in {"loss": loss.detach(), **parts}.items()}
+
+    @torch.no_grad()
+    def _teacher_logits(self, images: Tensor) -> Tensor | None:
+        if self.teacher is None:
+            return None
+        with autocast(images.device, self.dtype):
+            return predict_logits(self.teacher, images, (images.shape[-2], images.shape[-1]))
 
     def _clip(self) -> Tensor:
         """Bring the gradient's norm down to its limit; return the norm that it had."""

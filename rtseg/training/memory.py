@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -20,10 +20,8 @@ from torch import Tensor
 
 from rtseg.errors import DataError
 from rtseg.training.class_weights import ClassCounts, Int64, label_histogram
+from rtseg.training.datasets.dataset import SegmentationDataset
 from rtseg.training.warp import DevicePixels, Fill, Matrix, UInt8, to_device, warp_on_host
-
-if TYPE_CHECKING:
-    from rtseg.training.datasets.dataset import Sample, SegmentationDataset
 
 Cache = Literal["memory", "disk"]
 Progress = Callable[[int, int], None]
@@ -59,8 +57,8 @@ class PictureStore:
         progress: told how many pictures are decoded, as the memory fills.
 
     Raises:
-        DataError: the set is empty or doesn't fit into memory, a sample can't be read, its labels
-            have another size than its picture, or hold an id that is no class.
+        DataError: the set is empty or doesn't fit into memory, a sample can't be read, or its
+            labels hold an id that is no class.
     """
 
     def __init__(
@@ -192,7 +190,6 @@ class PictureStore:
 
     def _decode(self, index: int) -> _Decoded:
         sample = self._dataset[index]
-        _check_sizes(sample)
         blue, green, red, _ = cv2.mean(sample.image_bgr)
         return _Decoded(
             np.ascontiguousarray(sample.image_bgr),
@@ -230,16 +227,10 @@ class PictureStore:
             self._memory = [one._replace(image_bgr=nothing) for one in loaded]
 
 
-def _check_sizes(sample: Sample) -> None:
-    if sample.image_bgr.shape[:2] != sample.labels.shape:
-        raise DataError(
-            f"{sample.name}: the picture is {sample.image_bgr.shape[:2]}, its labels are "
-            f"{sample.labels.shape} (height, width); both must have one size"
-        )
-
-
 def _check_memory(num_bytes: int, num_pictures: int) -> None:
     """Refuse a set that would fill the machine, judged by its first picture."""
+    if not hasattr(os, "sysconf"):
+        return  # a system that doesn't say how much memory it has
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if num_bytes > _LARGEST_SHARE_OF_MEMORY * total:
         raise DataError(

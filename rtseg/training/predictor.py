@@ -91,19 +91,17 @@ class Predictor:
     flip: bool = False
     input_hw: tuple[int, int] | None = None
 
-    def labels(
-        self, images_bgr: Sequence[Picture], output_hw: tuple[int, int] | None = None
-    ) -> LabelMap:
-        """Return uint8 labels [N, *output_hw] of N uint8 BGR pictures [H, W, 3] of one size.
+    def labels(self, images_bgr: Sequence[Picture]) -> LabelMap:
+        """Return uint8 labels [N, H, W] of N uint8 BGR pictures [H, W, 3] of one size.
 
-        `output_hw` is the pictures' own size if not given. Waits for the device.
+        Waits for the device.
         """
         height, width = images_bgr[0].shape[:2]
         batch = np.stack([scaled_picture(image, self.input_hw) for image in images_bgr])
         images = self.normalisation(torch.from_numpy(batch).to(self.device))
         dtype = pick_precision(self.precision, self.device)
         with evaluating(self.network), autocast(self.device, dtype):
-            logits = predict_logits(self.network, images, output_hw or (height, width), self.flip)
+            logits = predict_logits(self.network, images, (height, width), self.flip)
             labels: LabelMap = logits.argmax(1).to(torch.uint8).cpu().numpy()
         return labels
 

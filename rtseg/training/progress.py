@@ -77,9 +77,7 @@ class Display:
         title = f"epoch {epoch.index + 1}/{self._num_epochs}"
         numbers = f"loss {values['loss']:.4f}"
         if self._live:
-            self._live.update(
-                self._steps, completed=step + 1, description=title, numbers=numbers
-            )
+            self._live.update(self._steps, completed=step + 1, description=title, numbers=numbers)
         elif time.monotonic() >= self._next_line_s:
             self._next_line_s = time.monotonic() + LINE_EVERY_S
             log.info("%s, step %d/%d: %s", title, step + 1, self._total_steps, numbers)

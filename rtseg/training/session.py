@@ -12,6 +12,7 @@ import torch
 import yaml
 
 from rtseg.errors import ConfigError
+from rtseg.networks import SegmentationNetwork
 from rtseg.networks.normalisation import Normalisation
 from rtseg.networks.trained import load_trained
 from rtseg.training.batches import Batches
@@ -21,20 +22,22 @@ from rtseg.training.checkpoint import (
     save_checkpoint,
     write_atomically,
 )
-from rtseg.training.criterion import Criterion
+from rtseg.training.class_weights import CLASS_WEIGHTINGS
+from rtseg.training.criterion import Criterion, CriterionConfig
 from rtseg.training.datasets import open_sources
 from rtseg.training.datasets.dataset import SegmentationDataset
 from rtseg.training.device import pick_precision, precision_name, seed_everything
 from rtseg.training.distributed import Processes
 from rtseg.training.folder import RunFolder
-from rtseg.training.history import EpochRecord
+from rtseg.training.history import EpochRecord, StepLog
 from rtseg.training.initial import initial_network
-from rtseg.training.learner import Learner, Teacher
+from rtseg.training.learner import Learner
 from rtseg.training.losses.distillation import DistillationConfig
 from rtseg.training.memory import PictureStore
-from rtseg.training.plan import Plan
+from rtseg.training.plan import Epoch, Plan
 from rtseg.training.schedule import Schedule
 from rtseg.training.settings import TrainConfig, weights_path
+from rtseg.training.throughput import Throughput
 
 log = logging.getLogger(__name__)
 
@@ -94,9 +97,9 @@ class Session:
 
     @property
     def time_is_up(self) -> bool:
-        """Whether ``max_minutes`` is over."""
+        """Whether ``max_minutes`` is over in any process; waits for all of them."""
         limit = self.config.train.max_minutes
-        return limit is not None and self.minutes >= limit
+        return limit is not None and self.group.any(self.minutes >= limit)
 
     @property
     def save_is_due(self) -> bool:
@@ -110,8 +113,43 @@ class Session:
         sequence = np.random.SeedSequence([self.config.train.seed, self.step, self.group.rank])
         return int(sequence.generate_state(1)[0])
 
-    def save(self) -> None:
-        """Write ``last.pt``, in the main process; the old one stays until the new one is whole."""
+    def open_steps(self) -> StepLog:
+        """Return the log of steps, set back to where the session stands."""
+        path = self.folder.steps if self.group.is_main else None
+        return StepLog(path, self.step, self.losses, self.folder.last)
+
+    def end_epoch(self, epoch: Epoch, rates: Throughput, val: dict[str, float]) -> EpochRecord:
+        """Take note of an epoch whose steps are all taken."""
+        record = EpochRecord(
+            epoch=epoch.index,
+            step=self.step,
+            lr=self.learner.lr_at(self.step - 1),
+            loss=sum(self.losses) / len(self.losses),
+            minutes=self.minutes,
+            input_images_per_s=rates.input_images_per_s,
+            step_images_per_s=rates.step_images_per_s,
+            images_per_s=rates.together,
+            val=val,
+        )
+        self.epochs.append(record)
+        self.losses.clear()
+        return record
+
+    def write_config(self) -> None:
+        """Write the complete configuration into the folder, defaults included."""
+        if self.group.is_main:
+            values = self.config.model_dump(mode="json")
+            text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+            header = f"# as read from {self.config_dir}, which paths are relative to\n"
+            write_atomically(self.folder.config, lambda file: file.write((header + text).encode()))
+
+    def save(self, steps: StepLog) -> None:
+        """Write ``last.pt``, in the main process; the old one stays until the new one is whole.
+
+        Raises:
+            TrainingError: the newest loss is not a number; nothing is written then.
+        """
+        steps.flush()
         if self.group.is_main:
             state = {
                 "config": self.config.model_dump(mode="json"),
@@ -126,13 +164,16 @@ class Session:
         self._saved_s = time.monotonic()
 
     def restore(self) -> None:
-        """Go on from ``last.pt``.
+        """Go on from ``last.pt``; without one, stay at the first step.
 
         Raises:
             WeightsError: it can't be read, or holds another network.
             ConfigError: it is of another training, or of other pictures.
         """
         path = self.folder.last
+        if not path.is_file():
+            log.warning("%s: no checkpoint yet, so the training begins", path)
+            return
         state = load_checkpoint(path)
         for change in check_config(state["config"], self.config.model_dump(mode="json"), path):
             log.warning("changed since the checkpoint: %s", change)
@@ -143,7 +184,7 @@ class Session:
                 "back, or start a new run with --output"
             )
         self.learner.load_state_dict(state["learner"], str(path))
-        self.step, self.losses = state["step"], list(state["losses"])
+        self.step, self.losses = int(state["step"]), list(state["losses"])
         self.epochs = [EpochRecord(**record) for record in state["epochs"]]
         self._seconds_before = state["seconds"]
 
@@ -157,7 +198,9 @@ def open_session(
         RtsegError: the data, a weights file or a name can't be used.
     """
     seed_everything(config.train.seed, config.train.deterministic)
-    training, val = (open_sources(part, config_dir) for part in (config.data.train, config.data.val))
+    training, val = (
+        open_sources(part, config_dir) for part in (config.data.train, config.data.val)
+    )
     if training.classes.names != val.classes.names:
         raise ConfigError(
             f"data.train has the classes of {training.classes.name!r}, data.val those of "
@@ -174,11 +217,13 @@ def open_session(
     )  # fmt: skip
     layout = torch.channels_last if config.train.channels_last else torch.contiguous_format
     network = group.sync_batch_norm(start.network).to(group.device, memory_format=layout)
-    teacher = _teacher(config, config_dir, training, group, precision)
+    teacher = _teacher(config, config_dir, training, start.normalisation)
+    if teacher is not None:
+        teacher = teacher.to(group.device, memory_format=layout)
     learner = Learner(
         config,
         network,
-        _criterion(config, network.heads, store, teacher).to(group.device),
+        _criterion(config, network, store).to(group.device),
         Schedule(config.schedule, plan.total_steps),
         precision,
         group,
@@ -194,3 +239,39 @@ def open_session(
         config, config_dir, folder, group, start.normalisation, plan, batches, learner, val,
         precision, start.origin,
     )  # fmt: skip
+
+
+def _criterion(config: TrainConfig, network: SegmentationNetwork, store: PictureStore) -> Criterion:
+    criterion = config.criterion
+    if config.distill is not None and criterion.distillation is None:
+        criterion = criterion.model_copy(update={"distillation": DistillationConfig()})
+    counts = store.class_counts() if _counts_classes(criterion) else None
+    return Criterion(criterion, network.heads, network.num_classes, counts)
+
+
+def _counts_classes(criterion: CriterionConfig) -> bool:
+    """Return whether any loss weights classes by how often they occur."""
+    terms = [*criterion.terms, *(criterion.auxiliary or [])]
+    weightings = [getattr(term, "class_weights", None) for term in terms]
+    return any(isinstance(one, str) and one in CLASS_WEIGHTINGS for one in weightings)
+
+
+def _teacher(
+    config: TrainConfig, config_dir: Path, data: SegmentationDataset, normalisation: Normalisation
+) -> SegmentationNetwork | None:
+    """Load the network to learn from; it must see the same pictures and know the same classes."""
+    if config.distill is None:
+        return None
+    trained = load_trained(weights_path(config.distill.weights, config_dir))
+    if trained.card.classes.names != data.classes.names:
+        raise ConfigError(
+            f"the teacher {config.distill.weights} knows the classes of "
+            f"{trained.card.classes.name!r}, the data has those of {data.classes.name!r}; a "
+            "teacher needs the same"
+        )
+    if trained.card.normalisation != normalisation:
+        raise ConfigError(
+            f"the teacher {config.distill.weights} was trained with another normalisation "
+            f"({trained.card.normalisation}) than this network has ({normalisation})"
+        )
+    return trained.network.requires_grad_(False)

@@ -73,7 +73,9 @@ class LoopConfig(Config):
         8, ge=1, description="Pictures per step, over all processes and accumulated parts together."
     )
     accumulate: int = Field(
-        1, ge=1, description="Parts that a process splits its share of a batch into, to save memory."
+        1,
+        ge=1,
+        description="Parts that a process splits its share of a batch into, to save memory.",
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="auto: bf16 where the device computes in it, else fp32."

@@ -7,7 +7,15 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any
 
+from rtseg.training.distributed import Processes
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_ASK_EVERY_STEPS = 10
+"""Several processes must stop at the same step; to ask the others costs waiting for them."""
+
+
+class Interrupted(Exception):
+    """A signal asks the training to save and end."""
 
 
 class StopSignals:
@@ -17,7 +25,8 @@ class StopSignals:
     """
 
     def __init__(self) -> None:
-        self.received: signal.Signals | None = None
+        self.number = 0
+        """The signal that came, 0 for none."""
         self._previous: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> StopSignals:
@@ -34,7 +43,21 @@ class StopSignals:
         for each, handler in self._previous.items():
             signal.signal(each, handler)
 
+    def check(self, group: Processes, step: int = 0) -> None:
+        """Raise if this process, or at some steps any other, was asked to stop.
+
+        Every process must call it at the same steps.
+
+        Raises:
+            Interrupted: it was.
+        """
+        if step % _ASK_EVERY_STEPS and group.world_size > 1:
+            return
+        if group.any(self.number != 0):
+            name = signal.Signals(self.number).name if self.number else "a signal elsewhere"
+            raise Interrupted(f"stopped by {name}")
+
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.received is not None and number == signal.SIGINT:
+        if self.number and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.received = signal.Signals(number)
+        self.number = number

@@ -26,12 +26,9 @@ PLAIN: dict[str, object] = {
 
 class OnePicture(SegmentationDataset):
     def __init__(self, image_bgr: np.ndarray, labels: np.ndarray) -> None:
-        self.classes = ClassSet("few", ("a", "b", "c"), ((0, 0, 0), (1, 1, 1), (2, 2, 2)))
-        self.names = ["one"]
+        classes = ClassSet("few", ("a", "b", "c"), ((0, 0, 0), (1, 1, 1), (2, 2, 2)))
+        super().__init__(classes, ["one"])
         self.sample = Sample(image_bgr, labels, "one")
-
-    def __len__(self) -> int:
-        return 1
 
     def __getitem__(self, index: int) -> Sample:
         return self.sample
@@ -179,10 +176,12 @@ def test_on_a_gpu_nothing_waits_and_the_batch_is_the_same() -> None:
     image, labels = street()
     changes = AugmentConfig(blur=0.5, rotation_deg=5).model_dump()
     store = PictureStore(OnePicture(image, labels), "cuda")
-    augment(store, (48, 64), 8, **changes)  # the first call allocates and loads kernels
+    noisy = {**changes, "noise": 1, "noise_sigma": 0.1}
+    augment(store, (48, 64), 8, **noisy)  # the first call allocates and loads kernels
     torch.cuda.set_sync_debug_mode("error")
     try:
-        images, cut = augment(store, (48, 64), 8, noise=1, noise_sigma=0, **changes)
+        augment(store, (48, 64), 8, **noisy)
+        images, cut = augment(store, (48, 64), 8, **changes)
     finally:
         torch.cuda.set_sync_debug_mode("default")
     expected = augment(store_of(image, labels, as_on_a_gpu=True), (48, 64), 8, **changes)
@@ -242,7 +241,7 @@ def test_a_blurred_point_has_the_asked_width(as_on_a_gpu: bool) -> None:
     store = store_of(image, labels, as_on_a_gpu)
     images, _ = augment(store, (41, 41), blur=1, blur_sigma_px=(1.5, 1.5))
     expected = cv2.GaussianBlur(image, (13, 13), 1.5)[:, :, ::-1].transpose(2, 0, 1)
-    np.testing.assert_allclose(to_rgb(images)[0], expected, atol=1.5)
+    np.testing.assert_allclose(to_rgb(images)[0], expected, atol=2)
 
 
 def test_noise_has_at_most_the_asked_strength_and_not_on_every_picture() -> None:

@@ -20,7 +20,7 @@ from rtseg.classes import VOID, ClassSet
 from rtseg.errors import DataError
 from rtseg.networks import SegmentationNetwork
 from rtseg.networks.normalisation import Normalisation
-from rtseg.training.datasets.dataset import Sample, SegmentationDataset
+from rtseg.training.datasets import DataSource, Sample, SegmentationDataset, open_sources
 from rtseg.training.evaluate import evaluate, predict_logits, predictions
 from rtseg.training.predictor import Predictor, evaluating, scaled_picture
 
@@ -67,18 +67,8 @@ class Pictures(SegmentationDataset):
     """Samples in memory."""
 
     def __init__(self, *samples: Sample | Exception) -> None:
+        super().__init__(RGB, [str(index) for index in range(len(samples))])
         self.samples = samples
-
-    @property
-    def classes(self) -> ClassSet:
-        return RGB
-
-    @property
-    def names(self) -> list[str]:
-        return [str(index) for index in range(len(self.samples))]
-
-    def __len__(self) -> int:
-        return len(self.samples)
 
     def __getitem__(self, index: int) -> Sample:
         sample = self.samples[index]
@@ -172,12 +162,6 @@ def test_every_pixel_of_a_padded_picture_is_right_away_from_the_steps() -> None:
     for row, column in ((1, 1), (1, 2), (2, 1), (2, 2)):
         inner = np.s_[4 + row : 40 : 4, 4 + column : 48 : 4]
         assert (found[inner] == labels[inner]).mean() > 0.95
-
-
-def test_labels_of_another_size_than_the_picture_are_met() -> None:
-    sample = painted(sides(64, 128, 64))
-    half = Sample(sample.image_bgr, sides(32, 64, 32), "half")
-    assert run(half)["pixel_accuracy"] == 1
 
 
 def test_the_network_may_see_another_size() -> None:
@@ -312,7 +296,6 @@ def test_scaling_keeps_what_needs_no_scaling() -> None:
 
 def test_camvid_evaluates_at_its_own_size(shared_data: Path, repository: Path) -> None:
     """Three pictures, a network that always says Road: accuracy is the share of road."""
-    from rtseg.training.datasets import DataSource, open_sources
 
     class Road(SegmentationNetwork):
         size_multiple = 32

@@ -1,4 +1,4 @@
-"""The pictures in memory and on disk: the same crops, errors that come through, threads that end."""
+"""The pictures in memory and on disk: the same crops, errors that come through, ended threads."""
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ class Pictures(SegmentationDataset):
     """Pictures of growing size whose pixels are their number; counts how often it is read."""
 
     def __init__(self, count: int = 5, broken: int | None = None) -> None:
-        self.classes = CLASSES
-        self.names = [f"picture {index}" for index in range(count)]
+        super().__init__(CLASSES, [f"picture {index}" for index in range(count)])
         self.broken = broken
         self.reads: list[int] = []
         self.threads: set[str] = set()
@@ -116,25 +115,19 @@ def test_an_unreadable_picture_ends_the_fetching() -> None:
             crops(store, [2, 3])
 
 
-class _Odd(Pictures):
-    def __init__(self, labels: np.ndarray) -> None:
-        super().__init__(1)
-        self.odd_labels = labels
-
+class Odd(Pictures):
     def __getitem__(self, index: int) -> Sample:
-        return Sample(np.zeros((10, 20, 3), np.uint8), self.odd_labels, "odd")
+        return Sample(np.zeros((10, 20, 3), np.uint8), np.full((10, 20), 3, np.uint8), "odd")
 
 
-@pytest.mark.parametrize(
-    ("labels", "message"),
-    [
-        (np.zeros((10, 21), np.uint8), r"odd: the picture is \(10, 20\), its labels are \(10, 21"),
-        (np.full((10, 20), 3, np.uint8), r"odd holds the ids \[3\]; allowed are 0 to 2 and 255"),
-    ],
-)
-def test_labels_that_do_not_fit_are_refused(labels: np.ndarray, message: str) -> None:
-    with pytest.raises(DataError, match=message):
-        PictureStore(_Odd(labels), "cpu")
+@pytest.mark.parametrize("cache", ["memory", "disk"])
+def test_an_id_that_is_no_class_is_refused(cache: str) -> None:
+    message = r"odd holds the ids \[3\]; allowed are 0 to 2 and 255"
+    with (
+        pytest.raises(DataError, match=message),
+        PictureStore(Odd(1), "cpu", cache=cache) as store,
+    ):
+        store.labels(0)
 
 
 def test_an_empty_set_is_refused() -> None:

@@ -10,6 +10,7 @@ names of the parameters are those of torchvision's networks.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle, islice
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -24,15 +25,15 @@ def _conv3x3(in_channels: int, out_channels: int, stride: int, rate: int) -> nn.
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions and a shortcut."""
+    """Two 3x3 convolutions, each with its atrous rate, and a shortcut."""
 
     expansion: ClassVar[int] = 1
 
-    def __init__(self, in_channels: int, width: int, stride: int, rate: int) -> None:
+    def __init__(self, in_channels: int, width: int, stride: int, rates: Sequence[int]) -> None:
         super().__init__()
-        self.conv1 = _conv3x3(in_channels, width, stride, rate)
+        self.conv1 = _conv3x3(in_channels, width, stride, rates[0])
         self.bn1 = nn.BatchNorm2d(width)
-        self.conv2 = _conv3x3(width, width, 1, rate)
+        self.conv2 = _conv3x3(width, width, 1, rates[1])
         self.bn2 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
         self.downsample = _shortcut(in_channels, width, stride)
@@ -44,15 +45,18 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3 and 1x1 convolution and a shortcut; the output is four times the width."""
+    """1x1, 3x3 and 1x1 convolution and a shortcut; the output is four times the width.
+
+    Only the first rate is used: there is no 3x3 convolution behind the one with the stride.
+    """
 
     expansion: ClassVar[int] = 4
 
-    def __init__(self, in_channels: int, width: int, stride: int, rate: int) -> None:
+    def __init__(self, in_channels: int, width: int, stride: int, rates: Sequence[int]) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(in_channels, width, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
-        self.conv2 = _conv3x3(width, width, stride, rate)
+        self.conv2 = _conv3x3(width, width, stride, rates[0])
         self.bn2 = nn.BatchNorm2d(width)
         self.conv3 = nn.Conv2d(width, width * self.expansion, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(width * self.expansion)
@@ -73,6 +77,15 @@ def _shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Module:
     return nn.Sequential(conv, nn.BatchNorm2d(out_channels))
 
 
+def _layout(budget: StrideBudget, depth: int, stride: int) -> list[tuple[int, tuple[int, int]]]:
+    """Return each block's stride and the rates of its convolutions with and behind the stride."""
+    layout = []
+    for index in range(depth):
+        own_stride, rate = budget.spend(1 if index else stride)
+        layout.append((own_stride, (rate, budget.rate)))
+    return layout
+
+
 class ResNet(Encoder):
     """A residual network; its maps are the pooled stem and the four stages.
 
@@ -81,7 +94,8 @@ class ResNet(Encoder):
         depths: how many blocks each of the four stages has.
         output_stride: see `Encoder`.
         multi_grid: factors of the atrous rate in the blocks of the last stage; a stage of fewer
-            blocks takes the first ones. Only used where the last stage is atrous.
+            blocks takes the first ones, one of more starts over. Only used where the last stage is
+            atrous.
     """
 
     def __init__(
@@ -97,20 +111,20 @@ class ResNet(Encoder):
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
         budget = StrideBudget(output_stride)
-        budget.spend(2), budget.spend(2)
+        for _ in (self.conv1, self.maxpool):
+            budget.spend(2)
         channels, strides = [64], [budget.stride]
         for stage, depth in enumerate(depths):
-            layout = [budget.spend(2 if stage and not index else 1) for index in range(depth)]
+            layout = _layout(budget, depth, 2 if stage else 1)
             if stage == 3 and budget.rate > 1:
-                layout = [(1, budget.rate * grid) for grid in multi_grid[:depth]]
+                layout = [
+                    (1, (budget.rate * grid,) * 2) for grid in islice(cycle(multi_grid), depth)
+                ]
             width = 64 << stage
-            blocks: list[nn.Module] = []
-            in_channels = channels[-1]
-            for stride, rate in layout:
-                blocks.append(block(in_channels, width, stride, rate))
-                in_channels = width * block.expansion
+            inputs = (channels[-1], *(width * block.expansion,) * (depth - 1))
+            blocks = (block(each, width, *of) for each, of in zip(inputs, layout, strict=True))
             self.add_module(f"layer{stage + 1}", nn.Sequential(*blocks))
-            channels.append(in_channels)
+            channels.append(width * block.expansion)
             strides.append(budget.stride)
         self.channels, self.strides = tuple(channels), tuple(strides)
 

@@ -1,0 +1,135 @@
+"""What moves: cars, people on foot and on bicycles, each a pure function of the time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import ceil, floor, sin
+
+from rtseg._demo.camera import Motion
+from rtseg._demo.canvas import Texture
+from rtseg._demo.figures import (
+    CYCLIST_END_M,
+    CYCLIST_SIDE_M,
+    PHASES,
+    WALKER_M,
+    cyclist_texture,
+    outfit_of,
+    walker_texture,
+)
+from rtseg._demo.items import Item, Standing, place
+from rtseg._demo.light import Light
+from rtseg._demo.noise import F64, mixed, unit
+from rtseg._demo.route import Route
+from rtseg._demo.truth import BICYCLIST, PEDESTRIAN
+from rtseg._demo.vehicles import LIMIT_M, Garage, Vehicle
+
+_PEOPLE = 14
+_PEOPLE_M = 60.0
+_EPOCH_S = 26.0
+
+
+class Traffic:
+    """Everything that moves in the drive `seed`."""
+
+    def __init__(self, seed: int, route: Route, motion: Motion, light: Light) -> None:
+        self._seed, self._route, self._motion, self._light = seed, route, motion, light
+        self.garage = Garage(light)
+        self._figures: dict[tuple[str, int, int, str], Texture] = {}
+        self._busy = 0.55 + 0.45 * unit(seed, 40)
+
+    def items(self, time_s: float, headings: F64) -> tuple[list[Item], list[Vehicle]]:
+        """Return all that moves near the camera at `time_s`; the cars also on their own."""
+        here = self._motion.s_at(time_s)
+        cars = [*self._oncoming(time_s, here), *self._ahead(time_s, here)]
+        items: list[Item] = list(cars)
+        items += self._walkers(time_s, here)
+        items += self._cyclists(time_s, here)
+        return items, cars
+
+    def _slots(
+        self, key: int, here: float, time_s: float, speed: float, gap: float, reach: float
+    ) -> Iterator[tuple[int, float]]:
+        """Numbers and places of an endless column that moves at `speed`, one per `gap` metres."""
+        moved = speed * time_s
+        first = ceil((here - 6.0 - moved) / gap - 1)
+        last = floor((here + reach - moved) / gap)
+        for number in range(first, last + 1):
+            s = (number + 0.7 * unit(self._seed, key, number)) * gap + moved
+            if here - 6.0 < s < here + reach:
+                yield number, s
+
+    def _car(self, s: float, d: float, way: int, number: int, key: int) -> Vehicle:
+        bits = mixed(self._seed, key, number)
+        model = (0, 1, 2, 3, 4, 5, 0, 1, 2, 6, 3, 1)[bits % 12]
+        return Vehicle(s, d, way, model, (bits >> 8) % 997, self.garage, self._motion_heading(s))
+
+    def _motion_heading(self, s: float) -> float:
+        return float(self._route.heading(_one(s))[0])
+
+    def _oncoming(self, time_s: float, here: float) -> Iterator[Vehicle]:
+        profile = self._route.profile
+        for number, s in self._slots(41, here, time_s, -9.5, 34.0, LIMIT_M):
+            if unit(self._seed, 42, number) < self._busy * 0.8:
+                sway = 0.15 * sin(0.7 * time_s + number)
+                yield self._car(s, -profile.own_lane() + sway, -1, number, 43)
+
+    def _ahead(self, time_s: float, here: float) -> Iterator[Vehicle]:
+        """In some stretches of time a car is caught up with, followed, and drives off again."""
+        epoch = floor(time_s / _EPOCH_S)
+        if unit(self._seed, 44, epoch) > 0.35 + 0.5 * self._busy:
+            return
+        part = time_s / _EPOCH_S - epoch
+        nearest = 11.0 + 14.0 * unit(self._seed, 45, epoch)
+        gap = nearest + (LIMIT_M + 4.0 - nearest) * abs(2 * part - 1) ** 2.5
+        yield self._car(here + gap, self._route.profile.own_lane(), 1, epoch, 46)
+
+    def _figure(self, kind: str, number: int, phase: int, view: str) -> Texture:
+        key = (kind, number, phase, view)
+        found = self._figures.get(key)
+        if found is None:
+            outfit = outfit_of(self._seed, number)
+            make = walker_texture if kind == "walker" else cyclist_texture
+            found = self._figures[key] = make(outfit, phase, view)
+        return found
+
+    def _walkers(self, time_s: float, here: float) -> Iterator[Standing]:
+        profile = self._route.profile
+        gain = self._light.upright()
+        for lane in range(8):
+            side, way = (-1, 1)[lane % 2], (-1, 1)[lane // 2 % 2]
+            speed = way * (0.95 + 0.16 * lane)
+            for number, s in self._slots(50 + lane, here, time_s, speed, 17.0, _PEOPLE_M):
+                if unit(self._seed, 60 + lane, number) > self._busy * 0.6:
+                    continue
+                part = 0.25 + 0.6 * unit(self._seed, 70 + lane, number)
+                d = profile.kerb(side) * (1 - part) + profile.frontage(side) * part
+                phase = floor((time_s * 0.95 + unit(self._seed, 80, number)) * PHASES) % PHASES
+                view = "back" if way > 0 else "front"
+                figure = self._figure("walker", number * 8 + lane & 15, phase, view)
+                tall = 0.9 + 0.17 * unit(self._seed, 90 + lane, number)
+                size = (WALKER_M[0] * tall, WALKER_M[1] * tall)
+                yield Standing(s, place(s, d), figure, size, PEDESTRIAN, gain, _PEOPLE_M)
+
+    def _cyclists(self, time_s: float, here: float) -> Iterator[Standing]:
+        profile = self._route.profile
+        gain = self._light.upright()
+        own = profile.traffic_side
+        for side, speed, key in ((own, 4.2, 101), (-own, -4.6, 102)):
+            edge = abs(profile.kerb(side)) - (2.15 if profile.parking[side > 0] else 0.0)
+            d = side * (edge - 0.55)
+            for number, s in self._slots(key, here, time_s, speed, 26.0, _PEOPLE_M):
+                if unit(self._seed, key + 10, number) > 0.3 + 0.5 * self._busy:
+                    continue
+                phase = floor((time_s * 1.1 + unit(self._seed, 103, number)) * PHASES) % PHASES
+                view = "back" if speed > 0 else "front"
+                figure = self._figure("cyclist", number & 15, phase, view)
+                yield Standing(s, place(s, d), figure, CYCLIST_END_M, BICYCLIST, gain, _PEOPLE_M)
+
+
+def _one(s: float) -> F64:
+    import numpy as np
+
+    return np.array([s])
+
+
+__all__ = ["CYCLIST_SIDE_M", "Traffic"]

@@ -1,0 +1,95 @@
+"""Scoring the network while it learns, and keeping the best weights."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from rtseg.classes import ClassSet
+from rtseg.networks.trained import save_trained
+from rtseg.training.datasets.dataset import SegmentationDataset
+from rtseg.training.datasets.sources import Selection
+from rtseg.training.evaluate import Evaluation, evaluate
+from rtseg.training.model_card import model_card
+from rtseg.training.plan import Epoch
+from rtseg.training.progress import Display
+from rtseg.training.session import Session
+from rtseg.training.stopping import StopSignals
+
+BATCH_SIZE = 4
+
+
+def validate(
+    session: Session, epoch: Epoch, signals: StopSignals, display: Display
+) -> dict[str, float]:
+    """Score the network after an epoch, if it is time to, and save it if it is the best so far.
+
+    Every process scores its share of the pictures.
+
+    Returns:
+        The measures of the whole validation set by name; empty where it was not time.
+
+    Raises:
+        Interrupted: a signal came meanwhile.
+    """
+    done = epoch.index + 1
+    if done % session.config.train.validate_every and done < len(session.plan.epochs):
+        return {}
+    session.group.copy_from_main(session.learner.best_network)
+    progress = watch(session, signals, display, "validating")
+    indices = range(session.group.rank, len(session.val), session.group.world_size)
+    share = Selection(session.val, indices)
+    evaluation = score(session, share, progress) if len(share) else nothing(session.val.classes)
+    evaluation = dataclasses.replace(evaluation, confusion=session.group.sum(evaluation.confusion))
+    measures = evaluation.metrics()
+    if session.learner.plateau.update(measures["mean_iou"], epoch.index):
+        metrics = {f"val/{name}": value for name, value in measures.items()}
+        save_weights(session, session.folder.best, metrics)
+    return measures
+
+
+def score(
+    session: Session,
+    data: SegmentationDataset,
+    progress: Callable[[int, int], None] | None = None,
+    boundary: bool = False,
+) -> Evaluation:
+    """Score the network to keep on a data set, at the pictures' own size."""
+    return evaluate(
+        session.learner.best_network,
+        data,
+        session.normalisation,
+        device=session.group.device,
+        precision=session.config.train.precision,
+        flip=session.config.train.validate_flip,
+        batch_size=BATCH_SIZE,
+        boundary=boundary,
+        progress=progress,
+    )
+
+
+def save_weights(session: Session, path: Path, metrics: dict[str, float]) -> None:
+    """Write the network to keep, with its card, in the main process."""
+    if session.group.is_main:
+        save_trained(path, session.learner.best_network, model_card(session, metrics))
+
+
+def watch(
+    session: Session, signals: StopSignals, display: Display, what: str
+) -> Callable[[int, int], None]:
+    """Return a callback that shows a pass over pictures and, in a lone process, can end it."""
+
+    def progress(done: int, total: int) -> None:
+        display.pictures(what, done, total)
+        if session.group.world_size == 1:
+            signals.check(session.group)
+
+    return progress
+
+
+def nothing(classes: ClassSet) -> Evaluation:
+    """Return the evaluation of no picture."""
+    return Evaluation(classes, np.zeros((len(classes), len(classes) + 1), np.int64), 0.0, ())
