@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from rtseg._demo.canvas import Texture
@@ -14,7 +15,12 @@ from rtseg._demo.noise import F64, U8, fractal_noise, to_u8
 from rtseg._demo.truth import BUILDING
 
 _DEPTH_M = 9.0
-_GABLE_M = 110.0
+_RIDGE_M = 2.6
+
+FAR_M = 60.0
+"""Farther than this, a row of houses is painted as one strip."""
+
+_STRIP_PER_M = 10
 
 
 @dataclass(frozen=True)
@@ -52,21 +58,22 @@ class House:
 
     def __init__(self, rng: np.random.Generator, plot: Plot, style: Style, light: Light) -> None:
         self.order = plot.end
-        self._plot = plot
         tall = plot.floors * style.floor + 0.6
         length = plot.end - plot.start
         slant = facing(plot.side, plot.heading)
         end = (-float(np.sin(plot.heading)), -float(np.cos(plot.heading)), 0.0)
         front = facade_texture(rng, style, length, plot.floors, plot.shop)
-        self._front = Texture(front, light.on(slant))
-        self._gable = None
+        self.front = Texture(front, light.on(slant))
+        self.gable = None
         if plot.open_end:
-            self._gable = Texture(_gable(rng, style, tall, plot.pitched), light.on(end))
-        self._roof = None
+            self.gable = Texture(_gable(rng, style, tall, plot.pitched), light.on(end))
+        self.roof = None
         if plot.pitched:
-            self._roof = Texture(_tiles(rng, length), light.on((slant[0] * 0.6, slant[1] * 0.6, 0.8)))
+            self.roof = Texture(_tiles(rng, length), light.on((slant[0] * 0.6, slant[1] * 0.6, 0.8)))
         self.places = self._corners(plot, tall)
         self.height = tall
+        self.row_start = plot.start
+        self.plot = plot
 
     @staticmethod
     def _corners(plot: Plot, tall: float) -> F64:
@@ -77,8 +84,8 @@ class House:
             [
                 (near, front, 0.0), (near, front, tall), (far, front, tall), (far, front, 0.0),
                 (near, back, 0.0), (near, back, tall),
-                (near, ridge, tall + 2.6), (far, ridge, tall + 2.6),
-                (near, front, tall + 2.6), (near, back, tall + 2.6),
+                (near, ridge, tall + _RIDGE_M), (far, ridge, tall + _RIDGE_M),
+                (near, front, tall + _RIDGE_M), (near, back, tall + _RIDGE_M),
             ]
         )  # fmt: skip
 
@@ -86,43 +93,96 @@ class House:
         """Paint roof, near end and front, in this order."""
         near, far = float(depths[0]), float(depths[3])
         wide = abs(float(pixels[3, 0] - pixels[0, 0]))
-        if far < 3.0 or wide < 0.4:
+        if far < 3.0 or wide < 0.4 or self.row_start - brush.view.pose.s > FAR_M:
             return
         opacity = brush.fade(near, 165.0)
         haze = brush.haze((near + far) / 2)
-        cut = max(0.0, brush.clip_s - self._plot.start) / (self._plot.end - self._plot.start)
-        left = self._plot.side < 0
+        cut = max(0.0, brush.clip_s - self.plot.start) / (self.plot.end - self.plot.start)
+        left = self.plot.side < 0
         canvas = brush.canvas
         span = (cut, 1.0) if left else (0.0, 1.0 - cut)
-        if self._roof is not None:
+        if self.roof is not None:
             corners = pixels[[6, 7, 2, 1]] if left else pixels[[7, 6, 1, 2]]
-            canvas.quad(self._roof, corners, BUILDING, None, haze, opacity, span)
-        if cut <= 0 and self._gable is not None and near < _GABLE_M:
-            self._paint_gable(self._gable, brush, pixels, near, opacity)
+            canvas.quad(self.roof, corners, BUILDING, None, haze, opacity, span)
+        if cut <= 0:
+            self.paint_gable(brush, pixels, near, opacity)
         corners = pixels[[1, 2, 3, 0]] if left else pixels[[2, 1, 0, 3]]
-        canvas.quad(self._front, corners, BUILDING, None, haze, opacity, span)
+        canvas.quad(self.front, corners, BUILDING, None, haze, opacity, span)
 
-    def _paint_gable(
-        self, texture: Texture, brush: Brush, pixels: F64, near: float, opacity: float
-    ) -> None:
-        top = (8, 9) if self._plot.pitched else (1, 5)
-        if self._plot.side < 0:
+    def paint_gable(self, brush: Brush, pixels: F64, near: float, opacity: float) -> None:
+        """Paint the wall at the near end, if it can be seen."""
+        if self.gable is None:
+            return
+        top = (8, 9) if self.plot.pitched else (1, 5)
+        if self.plot.side < 0:
             corners = pixels[[top[1], top[0], 0, 4]]
         else:
             corners = pixels[[top[0], top[1], 4, 0]]
         haze = brush.haze(near)
-        brush.canvas.quad(texture, corners, BUILDING, None, haze, opacity)
+        brush.canvas.quad(self.gable, corners, BUILDING, None, haze, opacity)
+
+
+class Row:
+    """Far houses of one side of a chunk as one strip: their fronts, and their roofs flattened."""
+
+    def __init__(self, houses: list[House]) -> None:
+        self.order = max(house.plot.end for house in houses)
+        self._start = min(house.plot.start for house in houses)
+        self._side = houses[0].plot.side
+        self._tall = max(house.height + _RIDGE_M for house in houses)
+        width = max(1, round((self.order - self._start) * _STRIP_PER_M))
+        self._picture: U8 = np.zeros((round(self._tall * _STRIP_PER_M), width, 4), np.uint8)
+        for house in houses:
+            self._add(house)
+            house.row_start = self._start
+        self._texture = Texture(self._picture)
+        d = houses[0].plot.front
+        self.places = np.array(
+            [(self._start, d, 0.0), (self._start, d, self._tall),
+             (self.order, d, self._tall), (self.order, d, 0.0)]
+        )  # fmt: skip
+        self._end = next((house for house in houses if house.gable is not None), None)
+        if self._end is not None:
+            self.places = np.concatenate([self.places, self._end.places])
+
+    def _add(self, house: House) -> None:
+        rows, columns = self._picture.shape[:2]
+        left = round((house.plot.start - self._start) * _STRIP_PER_M)
+        right = min(columns, round((house.plot.end - self._start) * _STRIP_PER_M))
+        if self._side > 0:
+            left, right = columns - right, columns - left
+        tall = min(rows, round(house.height * _STRIP_PER_M))
+        size = (max(1, right - left), tall)
+        front = cv2.resize(house.front.level(0, 0), size, interpolation=cv2.INTER_AREA)
+        self._picture[rows - tall :, left:right] = front
+        if house.roof is not None:
+            rise = min(rows - tall, round(0.55 * _RIDGE_M * _STRIP_PER_M))
+            size = (size[0], max(1, rise))
+            roof = cv2.resize(house.roof.level(0, 0), size, interpolation=cv2.INTER_AREA)
+            self._picture[rows - tall - rise : rows - tall, left:right] = roof
+
+    def paint(self, brush: Brush, pixels: F64, depths: F64) -> None:
+        """Paint the strip, if it is far enough."""
+        near = float(depths[0])
+        if self._start - brush.view.pose.s <= FAR_M:
+            return
+        if self._end is not None:
+            self._end.paint_gable(brush, pixels[4:], near, brush.fade(near, 165.0))
+        corners = pixels[[1, 2, 3, 0]] if self._side < 0 else pixels[[2, 1, 0, 3]]
+        haze = brush.haze((near + float(depths[3])) / 2)
+        opacity = brush.fade(near, 165.0)
+        brush.canvas.quad(self._texture, corners, BUILDING, None, haze, opacity)
 
 
 def _gable(rng: np.random.Generator, style: Style, tall: float, pitched: bool) -> U8:
     """The wall at the end of a house, with a triangle on top under a pitched roof."""
-    total = tall + (2.6 if pitched else 0.0)
+    total = tall + (_RIDGE_M if pitched else 0.0)
     wall = to_u8(wall_texture(rng, style, _DEPTH_M, total))
     bgra = np.full((*wall.shape[:2], 4), 255, np.uint8)
     bgra[:, :, :3] = wall
     if pitched:
         height, width = wall.shape[:2]
-        rows = round(2.6 * PER_M)
+        rows = round(_RIDGE_M * PER_M)
         across = np.abs(np.arange(width) + 0.5 - width / 2) / (width / 2)
         down = (np.arange(rows) + 0.5) / rows
         bgra[:rows, :, 3] = np.where(down[:, None] > across[None], 255, 0)

@@ -95,7 +95,7 @@ class View:
         ground = route.height(s)
         self._ground = ground - ground[here]
         slope = float(route.slope(np.array([pose.s]))[0])
-        self.horizon = 0.475 * height + (pose.pitch + slope) * self.focal
+        self.horizon = 0.5 * height + (pose.pitch + slope) * self.focal
         self._table = np.stack([self._x, self._z, np.cos(angles), np.sin(angles), self._ground])
 
     def project(self, places: F64) -> tuple[F64, F64]:

@@ -67,7 +67,11 @@ class Canvas:
         self.width, self.height = width, height
         self.image: U8 = np.zeros((height, width, 4), np.uint8)
         self.labels: U8 = np.zeros((height, width), np.uint8)
-        self._flat = np.empty(height * width, np.uint32)
+        count = height * width
+        self._stroke, self._alphas, self._fill, self._veil = (
+            np.empty(count * 4, np.uint8) for _ in range(4)
+        )
+        self._alpha, self._where, self._mask = (np.empty(count, np.uint8) for _ in range(3))
 
     def quad(
         self,
@@ -102,7 +106,8 @@ class Canvas:
         matrix = cv2.getPerspectiveTransform(here, there)
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         size = (box[2] - box[0], box[3] - box[1])
-        stroke = cv2.warpPerspective(source, matrix, size, flags=flags)
+        stroke = _four(self._stroke, size)
+        cv2.warpPerspective(source, matrix, size, dst=stroke, flags=flags)
         self.lay(stroke, box, class_id, gain, haze, opacity)
 
     def upright(
@@ -129,7 +134,8 @@ class Canvas:
         matrix = np.array([[across, 0, start], [0, down, (box[1] + 0.5 - top) * down - 0.5]])
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         extent = (box[2] - box[0], box[3] - box[1])
-        stroke = cv2.warpAffine(source, matrix, extent, flags=flags)
+        stroke = _four(self._stroke, extent)
+        cv2.warpAffine(source, matrix, extent, dst=stroke, flags=flags)
         self.lay(stroke, box, class_id, gain, haze, opacity)
 
     def polygon(
@@ -145,48 +151,64 @@ class Canvas:
         box = self._box(left, top, right, bottom)
         if box is None:
             return
-        mask = np.zeros((box[3] - box[1], box[2] - box[0]), np.uint8)
+        size = (box[2] - box[0], box[3] - box[1])
+        mask, stroke = _one(self._mask, size), _four(self._stroke, size)
+        mask[:] = 0
         fixed = np.rint((points - (box[0] + 0.5, box[1] + 0.5)) * 16).astype(np.int32)
         cv2.fillPoly(mask, [fixed], 255, cv2.LINE_AA, 4)
-        stroke = cv2.cvtColor(mask, cv2.COLOR_GRAY2BGRA)
-        stroke[:, :, 3] = mask
+        cv2.merge([mask, mask, mask, mask], stroke)
         gain = (bgr[0] / 255, bgr[1] / 255, bgr[2] / 255)
-        self.lay(np.asarray(stroke, np.uint8), box, class_id, gain, haze, opacity)
+        self.lay(stroke, box, class_id, gain, haze, opacity)
 
     def lay(
         self,
-        stroke: cv2.typing.MatLike,
+        stroke: U8,
         box: tuple[int, int, int, int],
         class_id: int,
         gain: Gain | None,
         haze: tuple[float, Gain] | None,
         opacity: float,
     ) -> None:
-        """Lay a premultiplied `stroke` over the picture at `box` (x0, y0, x1, y1)."""
+        """Lay a premultiplied `stroke`, which is changed, over the picture at `box`
+        (x0, y0, x1, y1). All work is done in buffers that are there from the start."""
+        size = (box[2] - box[0], box[3] - box[1])
         if opacity < 1.0:
-            stroke = cv2.convertScaleAbs(stroke, alpha=opacity)
-        alpha = cv2.extractChannel(stroke, 3)
-        alphas = cv2.cvtColor(alpha, cv2.COLOR_GRAY2BGRA)
-        share, colour = haze if haze is not None else (0.0, _NONE)
-        shape = stroke.shape[:2]
-        if gain is not None:
-            b, g, r = (min(round(value * (1.0 - share) * _GAIN_ONE), 255) for value in gain)
-            solid = self._solid(shape, b, g, r, _GAIN_ONE)
-            stroke = cv2.multiply(stroke, solid, scale=1 / _GAIN_ONE)
-        elif share > _CLEAR:
-            stroke = cv2.convertScaleAbs(stroke, alpha=1.0 - share)
-        if share > _CLEAR:
-            b, g, r = round(colour[0] * share), round(colour[1] * share), round(colour[2] * share)
-            veil = cv2.multiply(alphas, self._solid(shape, b, g, r, 0), scale=1 / 255)
-            stroke = cv2.add(stroke, veil)
+            cv2.convertScaleAbs(stroke, stroke, opacity)
+        alpha, alphas = _one(self._alpha, size), _four(self._alphas, size)
+        cv2.extractChannel(stroke, 3, alpha)
+        cv2.cvtColor(alpha, cv2.COLOR_GRAY2BGRA, alphas)
+        self._light(stroke, alphas, size, gain, haze)
         region = self.image[box[1] : box[3], box[0] : box[2]]
-        cv2.multiply(region, cv2.bitwise_not(alphas), region, scale=1 / 255)
+        cv2.bitwise_not(alphas, alphas)
+        cv2.multiply(region, alphas, region, 1 / 255)
         cv2.add(region, stroke, region)
         truth = self.labels[box[1] : box[3], box[0] : box[2]]
-        outside = cv2.threshold(alpha, 127, 255, cv2.THRESH_BINARY_INV)[1]
-        inside = cv2.threshold(alpha, 127, class_id, cv2.THRESH_BINARY)[1]
-        cv2.bitwise_and(truth, outside, truth)
-        cv2.bitwise_or(truth, inside, truth)
+        where = _one(self._where, size)
+        cv2.threshold(alpha, 127, 255, cv2.THRESH_BINARY_INV, where)
+        cv2.bitwise_and(truth, where, truth)
+        cv2.threshold(alpha, 127, class_id, cv2.THRESH_BINARY, where)
+        cv2.bitwise_or(truth, where, truth)
+
+    def _light(
+        self,
+        stroke: U8,
+        alphas: U8,
+        size: tuple[int, int],
+        gain: Gain | None,
+        haze: tuple[float, Gain] | None,
+    ) -> None:
+        share, colour = haze if haze is not None else (0.0, _NONE)
+        if gain is not None:
+            b, g, r = (min(round(value * (1.0 - share) * _GAIN_ONE), 255) for value in gain)
+            solid = self._solid(size, b, g, r, _GAIN_ONE)
+            cv2.multiply(stroke, solid, stroke, 1 / _GAIN_ONE)
+        elif share > _CLEAR:
+            cv2.convertScaleAbs(stroke, stroke, 1.0 - share)
+        if share > _CLEAR:
+            b, g, r = round(colour[0] * share), round(colour[1] * share), round(colour[2] * share)
+            veil = _four(self._veil, size)
+            cv2.multiply(alphas, self._solid(size, b, g, r, 0), veil, 1 / 255)
+            cv2.add(stroke, veil, stroke)
 
     def _box(
         self, left: float, top: float, right: float, bottom: float
@@ -195,8 +217,17 @@ class Canvas:
         x1, y1 = min(ceil(right + 0.5), self.width), min(ceil(bottom + 0.5), self.height)
         return (x0, y0, x1, y1) if x1 > x0 and y1 > y0 else None
 
-    def _solid(self, shape: tuple[int, ...], b: int, g: int, r: int, a: int) -> U8:
-        count = shape[0] * shape[1]
-        flat = self._flat[:count]
-        flat.fill(b | g << 8 | r << 16 | a << 24)
-        return flat.view(np.uint8).reshape(shape[0], shape[1], 4)
+    def _solid(self, size: tuple[int, int], b: int, g: int, r: int, a: int) -> U8:
+        solid = _four(self._fill, size)
+        solid.view(np.uint32).fill(b | g << 8 | r << 16 | a << 24)
+        return solid
+
+
+def _one(buffer: U8, size: tuple[int, int]) -> U8:
+    """The start of a buffer as a picture of one channel."""
+    return buffer[: size[0] * size[1]].reshape(size[1], size[0])
+
+
+def _four(buffer: U8, size: tuple[int, int]) -> U8:
+    """The start of a buffer as a picture of four channels."""
+    return buffer[: size[0] * size[1] * 4].reshape(size[1], size[0], 4)

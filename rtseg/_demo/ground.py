@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from rtseg._demo.camera import View
 from rtseg._demo.canvas import Canvas
-from rtseg._demo.light import Light
+from rtseg._demo.light import CLEAR_M, Light
 from rtseg._demo.noise import F32, F64, U8
 from rtseg._demo.paving import (
     ACROSS,
@@ -28,14 +28,16 @@ from rtseg._demo.truth import PAVEMENT, ROAD
 
 _GRAIN_M = 2.0
 _GRAIN_TO_M = 8.0
-_CLEAR_M = 9.0
 
 
 @dataclass(frozen=True)
 class Decal:
-    """A flat shape on the ground in pixels [n, 2] and how strongly it covers, 0-255."""
+    """A flat shape on the ground and how strongly it covers, 0-255.
 
-    outline: F64
+    The outline int32 [n, 2] counts sixteenths of a pixel from the picture's top left corner.
+    """
+
+    outline: npt.NDArray[np.int32]
     strength: int
 
 
@@ -80,16 +82,15 @@ class Ground:
         canvas.labels[first:] = PAVEMENT + (ROAD - PAVEMENT) * inside.astype(np.int8)
         if side_roads:
             d = _folded(d, np.asarray(road), self._profile)
-        surface = self._surface(d, s, depth)
+        surface = self._surface(canvas, d, s, depth)
         _paint_marks(surface, marks, first)
         self._roughen(surface, d, s, depth)
         self._shine(surface, shadows, first, depth)
-        canvas.image[first:] = surface
 
-    def _surface(self, d: F32, s: F32, depth: F64) -> U8:
-        """Look the texture up in bands of rows, each from a copy as coarse as its distance."""
+    def _surface(self, canvas: Canvas, d: F32, s: F32, depth: F64) -> U8:
+        """Paint the texture in bands of rows, each from a copy as coarse as its distance."""
         rows, columns = d.shape
-        out = np.empty((rows, columns, 4), np.uint8)
+        out = canvas.image[canvas.height - rows :]
         step_m = np.abs(np.gradient(depth)) if rows > 1 else np.ones(1)
         down = np.clip(np.log2(np.maximum(step_m * ALONG, 1e-3)) + 0.3, 0, 8).astype(int)
         edges = np.flatnonzero(np.diff(down)) + 1
@@ -101,7 +102,7 @@ class Ground:
             x = d[low:high] * (level.shape[1] / (2 * HALF_M)) + (level.shape[1] / 2 - 0.5)
             y = s[low:high] * (level.shape[0] / PERIOD_M) - 0.5
             np.clip(x, 0, level.shape[1] - 1.001, out=x)
-            out[low:high] = cv2.remap(level, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+            cv2.remap(level, x, y, cv2.INTER_LINEAR, out[low:high], cv2.BORDER_WRAP)
         return out
 
     def _roughen(self, surface: U8, d: F32, s: F32, depth: F64) -> None:
@@ -118,23 +119,18 @@ class Ground:
     def _shine(self, surface: U8, shadows: Sequence[Decal], first: int, depth: F64) -> None:
         """Light the surface: sun and sky, cast shadows, then haze by row."""
         mask = np.zeros(surface.shape[:2], np.uint8)
+        offset = (-8, -16 * first - 8)
         for shadow in shadows:
-            cv2.fillPoly(mask, [_fixed(shadow.outline, first)], shadow.strength, cv2.LINE_8, 4)
+            cv2.fillPoly(mask, [shadow.outline], shadow.strength, cv2.LINE_8, 4, offset)
         size = max(3, surface.shape[1] // 160 | 1)
         mask = np.asarray(cv2.blur(mask, (size, max(3, size // 2 | 1))), np.uint8)
         shade = cv2.LUT(cv2.cvtColor(mask, cv2.COLOR_GRAY2BGRA), self._shade)
         cv2.multiply(surface, shade, surface, scale=1 / 128)
-        share = 1.0 - np.exp(-np.maximum(depth - _CLEAR_M, 0.0) / self._light.haze_m)
+        share = 1.0 - np.exp(-np.maximum(depth - CLEAR_M, 0.0) / self._light.haze_m)
         far = int(np.searchsorted(-share, -1e-3))
         keep = np.rint((1 - share[:far]) * 256).astype(np.uint16)[:, None, None]
         veil = np.rint(share[:far, None] * (*self._light.haze_bgr, 0)).astype(np.uint16)
         surface[:far] = ((surface[:far] * keep) >> 8) + veil[:, None]
-
-
-def _fixed(outline: F64, first: int) -> npt.NDArray[np.int32]:
-    """Pixels in sixteenths, as OpenCV wants them, from the first row that shows ground."""
-    fixed = np.rint((outline - (0.5, first + 0.5)) * 16)
-    return np.clip(fixed, -(2**22), 2**22).astype(np.int32)
 
 
 def _ripmap(tile: U8) -> list[list[U8]]:
@@ -187,8 +183,9 @@ def _paint_marks(surface: U8, marks: Sequence[Decal], first: int) -> None:
     if not marks:
         return
     mask = np.zeros(surface.shape[:2], np.uint8)
+    offset = (-8, -16 * first - 8)
     for mark in marks:
-        cv2.fillPoly(mask, [_fixed(mark.outline, first)], mark.strength, cv2.LINE_AA, 4)
+        cv2.fillPoly(mask, [mark.outline], mark.strength, cv2.LINE_AA, 4, offset)
     cover = cv2.multiply(mask, cv2.extractChannel(surface, 3), scale=1 / 255)
     covers = cv2.cvtColor(cover, cv2.COLOR_GRAY2BGRA)
     cv2.multiply(surface, cv2.bitwise_not(covers), surface, scale=1 / 255)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import exp
 
 import numpy as np
 
@@ -10,6 +11,9 @@ from rtseg._demo.noise import F64, generator
 
 Gain = tuple[float, float, float]
 """Factors for blue, green and red."""
+
+CLEAR_M = 9.0
+"""Haze begins at this distance."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ class Light:
 
     def haze(self, depth: float) -> float:
         """Return the share of haze colour at `depth` metres, 0-1."""
-        return float(1.0 - np.exp(-depth / self.haze_m))
+        return 1.0 - exp(-max(depth - CLEAR_M, 0.0) / self.haze_m)
 
     def cast(self, heading: float) -> tuple[float, float]:
         """Return where a shadow falls per metre of height: (along, to the right) of `heading`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rtseg._demo.buildings import House, Plot
+from rtseg._demo.buildings import House, Plot, Row
 from rtseg._demo.canvas import Texture
 from rtseg._demo.facade import Style, style_of
 from rtseg._demo.fences import KINDS, Fence, fence_texture
@@ -89,6 +89,7 @@ class Plots:
             items.append(House(rng, plot, style, self._light))
             if shop and rng.random() < 0.6:
                 items.append(self._hanging_sign(rng, near + 1.0, front - side * 0.55))
+        items.append(Row([item for item in items if isinstance(item, House)]))
         return items
 
     def _hanging_sign(self, rng: np.random.Generator, s: float, d: float) -> Item:
@@ -108,6 +109,7 @@ class Plots:
         for near, far in ((start, middle - 1.2), (middle + 1.2, end - 1.0)):
             plot = Plot(near, far, front + depth, heading, int(rng.integers(2, 4)), True, False)
             items.append(House(rng, plot, self._style(rng, modern), self._light))
+        items.append(Row([item for item in items if isinstance(item, House)]))
         for s in rng.uniform(start, end, int(rng.integers(1, 4))).tolist():
             items.append(self.standing_tree(rng, s, front + side * 1.8, float(rng.uniform(0.5, 0.9))))
         items.append(self.standing_tree(rng, middle, front + depth + side * 5, 1.1))

@@ -11,7 +11,7 @@ from rtseg._demo.items import Item, Standing, place
 from rtseg._demo.light import Light, facing
 from rtseg._demo.noise import generator
 from rtseg._demo.plots import Plots
-from rtseg._demo.poles import LAMP_M, METALS, POST_M, lamp_texture, post_texture
+from rtseg._demo.poles import LAMP_M, METALS, lamp_texture, post_texture
 from rtseg._demo.posts import Plate, SignPost
 from rtseg._demo.route import Profile
 from rtseg._demo.signs import (
@@ -40,7 +40,7 @@ class Roadside:
         self._beacon = beacon_texture()
         red, amber, green = (lights_texture(state) for state in ("red", "amber", "green"))
         self._signals = (red, amber, green)
-        self._street_trees = float(rng.uniform(0.0, 0.8))
+        self._street_trees = float(rng.uniform(0.35, 1.0))
         self._rail = fence_texture(rng, "railing", 4.0, 1.1)
         self._guard = fence_texture(rng, "guard", 6.0, 0.85)
 
@@ -48,8 +48,6 @@ class Roadside:
         """Return a street lamp whose arm reaches over the road."""
         d = self._profile.kerb(side) + side * 0.55
         gain = self._light.upright()
-        least = 0.0048 * LAMP_M[0] / POST_M
-        del least
         return Standing(
             s, place(s, d), self._lamp, LAMP_M, POLE, gain, _LAMP_LIMIT_M, mirror=side > 0
         )
@@ -110,8 +108,8 @@ class Roadside:
         if rng.random() > self._street_trees:
             return []
         d = self._profile.kerb(side) + side * 1.0
-        scale = float(rng.uniform(0.65, 1.0))
-        return [plots.standing_tree(rng, s, d, scale) for s in (start + 5.0, start + 17.0) if s < end]
+        scale = float(rng.uniform(0.8, 1.2))
+        return [plots.standing_tree(rng, s, d, scale) for s in (start + 4.0, start + 18.0) if s < end]
 
     def parked(
         self, rng: np.random.Generator, start: float, end: float, side: int, heading: float

@@ -72,11 +72,12 @@ class Route:
 
 
 def _profile(rng: np.random.Generator) -> Profile:
-    lane = float(rng.uniform(3.1, 3.6))
-    parking = (bool(rng.random() < 0.6), bool(rng.random() < 0.6))
-    gutter = float(rng.uniform(1.0, 1.5))
+    lane = float(rng.uniform(2.9, 3.3))
+    parks = rng.random()
+    parking = (bool(0.2 < parks < 0.7), bool(parks > 0.55))
+    gutter = float(rng.uniform(0.5, 0.9))
     half = tuple(lane + gutter + (2.1 if parks else 0.0) for parks in parking)
-    pavement = rng.uniform(2.4, 4.0, 2)
+    pavement = rng.uniform(2.8, 4.8, 2)
     return Profile(
         traffic_side=1 if rng.random() < 0.65 else -1,
         lane=lane,

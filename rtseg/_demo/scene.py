@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from rtseg._demo.camera import Motion, View
 from rtseg._demo.canvas import Canvas
@@ -30,33 +31,33 @@ class Scene:
         self._light = light_of(seed)
         self._route = Route(seed)
         self._motion = Motion(seed, self._route)
-        self._sky = Sky(seed, self._light)
+        self._sky = Sky(seed, self._light, width, height)
         self._ground = Ground(seed, self._route.profile, self._light)
         self._traffic = Traffic(seed, self._route, self._motion, self._light)
         self._street = Street(seed, self._route, self._light, self._traffic.garage)
+        self._canvas = Canvas(width, height)
         self._lens = Lens(seed, width, height, self._light)
 
     def render(self, index: int, time_s: float) -> tuple[U8, U8]:
         """Return picture uint8 [H, W, 3] BGR and labels uint8 [H, W] of frame `index`."""
         pose = self._motion.pose(time_s)
         view = View(self._route, pose, self._width, self._height)
-        canvas = Canvas(self._width, self._height)
+        canvas = self._canvas
         chunks = self._street.around(pose.s - _BEHIND_M, pose.s + DRAW_M)
-        movers, cars = self._traffic.items(time_s, np.empty(0))
+        movers, cars = self._traffic.items(time_s)
         self._sky.paint(canvas, view)
         self._paint_ground(canvas, view, chunks, cars)
         brush = Brush(canvas, self._light, view)
         items = [item for chunk in chunks for item in chunk.items if item.order > pose.s]
         items += [mover for mover in movers if mover.order > pose.s]
         _paint_items(brush, sorted(items, key=_order))
-        return self._lens.expose(canvas.image, index, pose.exposure), canvas.labels
+        return self._lens.expose(canvas.image, index, pose.exposure), canvas.labels.copy()
 
     def _paint_ground(
         self, canvas: Canvas, view: View, chunks: list[Chunk], cars: list[Vehicle]
     ) -> None:
-        near = view.pose.s
         marks = [mark for chunk in chunks[-7:] for mark in chunk.marks]
-        shadows = [(outline, _SUN_SHADOW) for chunk in chunks for outline in chunk.shadows]
+        shadows = [(outline, _SUN_SHADOW) for chunk in chunks[-7:] for outline in chunk.shadows]
         contacts = [outline for chunk in chunks[-6:] for outline in chunk.contacts]
         if self._light.shadow > 0.2:
             cast = self._light.cast(view.heading0)
@@ -65,15 +66,15 @@ class Scene:
         shadows += [(car.footprint, _CONTACT_SHADOW) for car in cars]
         outlines = [mark.outline for mark in marks] + [outline for outline, _ in shadows]
         drawn = _projected(view, outlines)
-        paints = []
-        for mark, (pixels, depth) in zip(marks, drawn[: len(marks)], strict=True):
-            width_px = mark.width * view.focal / depth
-            if near < float(mark.outline[:, 0].max()) and depth < _MARKS_M:
-                paints.append(Decal(pixels, round(255 * min(1.0, 0.25 + width_px / 1.6))))
+        paints = [
+            Decal(outline, round(255 * min(1.0, 0.25 + mark.width * view.focal / depth / 1.6)))
+            for mark, (outline, depth, seen) in zip(marks, drawn[: len(marks)], strict=True)
+            if seen and depth < _MARKS_M
+        ]
         casts = [
-            Decal(pixels, strength)
-            for (outline, strength), (pixels, _) in zip(shadows, drawn[len(marks) :], strict=True)
-            if near < float(outline[:, 0].max())
+            Decal(outline, strength)
+            for (_, strength), (outline, _, seen) in zip(shadows, drawn[len(marks) :], strict=True)
+            if seen
         ]
         roads = [road for chunk in chunks for road in chunk.side_roads]
         self._ground.paint(canvas, view, paints, casts, roads)
@@ -83,19 +84,30 @@ def _order(item: Item) -> float:
     return -item.order
 
 
-def _projected(view: View, outlines: list[F64]) -> list[tuple[F64, float]]:
-    """Project flat outlines [n, 2]; each with its mean depth."""
+def _projected(
+    view: View, outlines: list[F64]
+) -> list[tuple[npt.NDArray[np.int32], float, bool]]:
+    """Project flat outlines [n, 2] (s, d): each in sixteenths of a pixel, with the depth of its
+    first corner, and whether it is on the picture."""
     if not outlines:
         return []
-    flat = np.concatenate(outlines)
-    places = np.zeros((len(flat), 3))
-    places[:, :2] = flat
+    counts = np.array([len(outline) for outline in outlines])
+    ends = np.cumsum(counts)
+    starts = ends - counts
+    places = np.zeros((ends[-1], 3))
+    places[:, :2] = np.concatenate(outlines)
+    ahead = np.maximum.reduceat(places[:, 0], starts) > view.pose.s + 1.0
     places[:, 0] = np.maximum(places[:, 0], view.pose.s + 1.6)
     pixels, depths = view.project(places)
-    ends = np.cumsum([len(outline) for outline in outlines])
+    fixed = np.clip(np.rint(pixels * 16), -(2**22), 2**22).astype(np.int32)
+    x_least = np.minimum.reduceat(pixels[:, 0], starts)
+    x_most = np.maximum.reduceat(pixels[:, 0], starts)
+    seen = ahead & (x_most > 0) & (x_least < view.width)
     return [
-        (pixels[end - len(outline) : end], float(depths[end - len(outline) : end].mean()))
-        for outline, end in zip(outlines, ends.tolist(), strict=True)
+        (fixed[start:end], depth, inside)
+        for start, end, depth, inside in zip(
+            starts.tolist(), ends.tolist(), depths[starts].tolist(), seen.tolist(), strict=True
+        )
     ]
 
 

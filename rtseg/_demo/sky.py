@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 import cv2
 import numpy as np
 
-from rtseg._demo.camera import View
+from rtseg._demo.camera import FOCAL, View
 from rtseg._demo.canvas import Canvas
 from rtseg._demo.light import Light
 from rtseg._demo.noise import F32, U8, fractal_noise, generator, tiling_noise, to_u8
@@ -14,61 +16,65 @@ from rtseg._demo.truth import BUILDING, SKY, TREE
 _TURN = 2048
 _ROWS = 384
 _PER_RADIAN = _TURN / (2 * np.pi)
+_SQUEEZE = 1.3
 
 _ZENITH = {"sunny": (205, 138, 82), "overcast": (186, 180, 172), "dusk": (120, 82, 66)}
 _HORIZON = {"sunny": (236, 218, 200), "overcast": (222, 220, 217), "dusk": (120, 160, 232)}
 
 
 class Sky:
-    """A panorama of sky, and two strips of silhouettes (houses, trees) on the horizon."""
+    """All that is beyond the street, painted once around the whole turn at the picture's scale.
 
-    def __init__(self, seed: int, light: Light) -> None:
+    Each frame shows a window of it. It moves by whole pixels, picture and truth together.
+    """
+
+    def __init__(self, seed: int, light: Light, width: int, height: int) -> None:
         rng = generator(seed, 4)
-        self._light = light
-        self._panorama = _panorama(rng, light)
-        self._town = _town(rng, light)
-        self._woods = _woods(rng, light)
+        focal = FOCAL * width
+        self._above = ceil(0.5 * height + 0.12 * width)
+        below = ceil(0.14 * width)
+        turn = round(2 * np.pi * focal)
+        backdrop = Canvas(turn, self._above + below)
+        backdrop.labels[:] = SKY
+        sky = _panorama(rng, light)
+        rows = sky[_ROWS - min(_ROWS, round(self._above * _PER_RADIAN / focal * _SQUEEZE)) :]
+        size = (turn, self._above)
+        backdrop.image[: self._above] = cv2.resize(rows, size, interpolation=cv2.INTER_CUBIC)
+        for strip, class_id, share in (
+            (_town(rng), BUILDING, 0.55),
+            (_woods(rng), TREE, 0.5),
+        ):
+            self._add(backdrop, strip, class_id, light, share)
+        foot = self._above - 1
+        backdrop.image[foot:] = backdrop.image[foot]
+        backdrop.labels[foot:] = backdrop.labels[foot]
+        wrap = ((0, 0), (0, width))
+        self._image = np.pad(backdrop.image, (*wrap, (0, 0)), mode="wrap")
+        self._labels = np.pad(backdrop.labels, wrap, mode="wrap")
+        self._turn, self._focal = turn, focal
+
+    def _add(self, backdrop: Canvas, strip: U8, class_id: int, light: Light, share: float) -> None:
+        """Lay a strip of silhouettes with its foot on the horizon."""
+        tall = max(2, round(strip.shape[0] * backdrop.width / strip.shape[1]))
+        size = (backdrop.width, tall)
+        stroke = np.asarray(cv2.resize(strip, size, interpolation=cv2.INTER_AREA), np.uint8)
+        box = (0, self._above - tall, backdrop.width, self._above)
+        backdrop.lay(stroke, box, class_id, light.upright(), (share, light.haze_bgr), 1.0)
 
     def paint(self, canvas: Canvas, view: View) -> None:
-        """Paint the sky over the whole canvas and the far town at the horizon."""
-        canvas.labels[:] = SKY
-        rows = int(np.clip(np.ceil(view.horizon + 2), 1, canvas.height))
-        scale = _PER_RADIAN / view.focal
-        start = view.heading0 * _PER_RADIAN - canvas.width / 2 * scale + 1e4 * _TURN
-        top = _ROWS - (view.horizon + 2) * scale * 1.3
-        matrix = np.array([[scale, 0, start % _TURN], [0, scale * 1.3, top]])
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        sky = cv2.warpAffine(
-            self._panorama, matrix, (canvas.width, rows), flags=flags, borderMode=cv2.BORDER_WRAP
-        )
-        canvas.image[:rows] = sky
-        canvas.image[rows:] = sky[-1:]
-        self._strip(canvas, view, self._town, BUILDING)
-        self._strip(canvas, view, self._woods, TREE)
-
-    def _strip(self, canvas: Canvas, view: View, strip: U8, class_id: int) -> None:
-        scale = 2 * _PER_RADIAN / view.focal
-        tall = strip.shape[0] / scale
-        top = max(int(np.floor(view.horizon - tall)), 0)
-        bottom = min(int(np.ceil(view.horizon)) + 2, canvas.height)
-        if bottom <= top:
-            return
-        start = view.heading0 * 2 * _PER_RADIAN - canvas.width / 2 * scale
-        row = strip.shape[0] - (view.horizon - top) * scale
-        matrix = np.array([[scale, 0, start % strip.shape[1]], [0, scale, row]])
-        stroke = cv2.warpAffine(
-            strip,
-            matrix,
-            (canvas.width, bottom - top),
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_WRAP,
-        )
-        stroke[0] = 0
-        low = max(0, int(np.floor(view.horizon)) - top)
-        stroke[low:] = stroke[max(low - 1, 0)]
-        haze = (0.5, self._light.haze_bgr)
-        gain = self._light.upright()
-        canvas.lay(stroke, (0, top, canvas.width, bottom), class_id, gain, haze, 1.0)
+        """Paint the whole canvas with the window that the camera sees."""
+        left = round(view.heading0 * self._focal - canvas.width / 2) % self._turn
+        top = round(self._above - view.horizon)
+        last = self._image.shape[0] - 1
+        rows = np.clip(np.arange(top, top + canvas.height), 0, last)
+        first, end = int(np.searchsorted(rows, 1)), int(np.searchsorted(rows, last))
+        window = np.s_[left : left + canvas.width]
+        inside = np.s_[rows[first] : rows[first] + end - first]
+        canvas.image[first:end] = self._image[inside, window]
+        canvas.labels[first:end] = self._labels[inside, window]
+        for part, row in ((np.s_[:first], 0), (np.s_[end:], last)):
+            canvas.image[part] = self._image[row, window]
+            canvas.labels[part] = self._labels[row, window]
 
 
 def _panorama(rng: np.random.Generator, light: Light) -> U8:
@@ -101,7 +107,7 @@ def _clouds(rng: np.random.Generator, cover: float) -> tuple[F32, F32]:
     return amount[:, :, None].astype(np.float32), shade[:, :, None].astype(np.float32)
 
 
-def _town(rng: np.random.Generator, light: Light) -> U8:
+def _town(rng: np.random.Generator) -> U8:
     """A strip of far houses, premultiplied BGRA, twice the panorama's resolution."""
     height, width = 96, 2 * _TURN
     strip = np.zeros((height, width, 4), np.uint8)
@@ -120,7 +126,7 @@ def _town(rng: np.random.Generator, light: Light) -> U8:
     return strip
 
 
-def _woods(rng: np.random.Generator, light: Light) -> U8:
+def _woods(rng: np.random.Generator) -> U8:
     """A strip of far tree tops, premultiplied BGRA, with gaps that show the houses."""
     height, width = 64, 2 * _TURN
     tops = 0.42 + 0.28 * tiling_noise(rng, 1, width, 40)[0] + 0.3 * tiling_noise(rng, 1, width, 9)[0]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import ceil, floor, sin
 
+import numpy as np
+
 from rtseg._demo.camera import Motion
 from rtseg._demo.canvas import Texture
 from rtseg._demo.figures import (
     CYCLIST_END_M,
-    CYCLIST_SIDE_M,
     PHASES,
     WALKER_M,
     cyclist_texture,
@@ -18,7 +19,7 @@ from rtseg._demo.figures import (
 )
 from rtseg._demo.items import Item, Standing, place
 from rtseg._demo.light import Light
-from rtseg._demo.noise import F64, mixed, unit
+from rtseg._demo.noise import mixed, unit
 from rtseg._demo.route import Route
 from rtseg._demo.truth import BICYCLIST, PEDESTRIAN
 from rtseg._demo.vehicles import LIMIT_M, Garage, Vehicle
@@ -37,7 +38,7 @@ class Traffic:
         self._figures: dict[tuple[str, int, int, str], Texture] = {}
         self._busy = 0.55 + 0.45 * unit(seed, 40)
 
-    def items(self, time_s: float, headings: F64) -> tuple[list[Item], list[Vehicle]]:
+    def items(self, time_s: float) -> tuple[list[Item], list[Vehicle]]:
         """Return all that moves near the camera at `time_s`; the cars also on their own."""
         here = self._motion.s_at(time_s)
         cars = [*self._oncoming(time_s, here), *self._ahead(time_s, here)]
@@ -64,7 +65,7 @@ class Traffic:
         return Vehicle(s, d, way, model, (bits >> 8) % 997, self.garage, self._motion_heading(s))
 
     def _motion_heading(self, s: float) -> float:
-        return float(self._route.heading(_one(s))[0])
+        return float(self._route.heading(np.array([s]))[0])
 
     def _oncoming(self, time_s: float, here: float) -> Iterator[Vehicle]:
         profile = self._route.profile
@@ -98,8 +99,8 @@ class Traffic:
         for lane in range(8):
             side, way = (-1, 1)[lane % 2], (-1, 1)[lane // 2 % 2]
             speed = way * (0.95 + 0.16 * lane)
-            for number, s in self._slots(50 + lane, here, time_s, speed, 17.0, _PEOPLE_M):
-                if unit(self._seed, 60 + lane, number) > self._busy * 0.6:
+            for number, s in self._slots(50 + lane, here, time_s, speed, 13.0, _PEOPLE_M):
+                if unit(self._seed, 60 + lane, number) > self._busy * 0.75:
                     continue
                 part = 0.25 + 0.6 * unit(self._seed, 70 + lane, number)
                 d = profile.kerb(side) * (1 - part) + profile.frontage(side) * part
@@ -126,10 +127,3 @@ class Traffic:
                 yield Standing(s, place(s, d), figure, CYCLIST_END_M, BICYCLIST, gain, _PEOPLE_M)
 
 
-def _one(s: float) -> F64:
-    import numpy as np
-
-    return np.array([s])
-
-
-__all__ = ["CYCLIST_SIDE_M", "Traffic"]

@@ -23,7 +23,7 @@ from rtseg.cli._prediction import (
     positive_argument,
     size_argument,
 )
-from rtseg.errors import DataError
+from rtseg.errors import ConfigError, DataError
 from rtseg.networks.trained import ModelCard
 from rtseg.training.datasets import DataSource, SegmentationDataset, open_sources
 from rtseg.training.device import device_title, pick_precision, precision_name
@@ -110,12 +110,18 @@ def _add_data_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Evaluate, show the table, and write what was asked for."""
+    if arguments.video and arguments.limit:
+        raise ConfigError(
+            "--video compares neighbouring frames, but --limit picks single ones: leave one out, "
+            "or choose a sequence with --include"
+        )
     source = DataSource(
         data=arguments.data,
         split=arguments.split,
         include=arguments.include,
         exclude=arguments.exclude,
         limit=arguments.limit,
+        repeat=1,
     )
     dataset = open_sources([source], Path.cwd())
     predictor, card = open_predictor(arguments)
@@ -172,7 +178,8 @@ def _show(
     console: Console, evaluation: Evaluation, arguments: argparse.Namespace, predictor: Predictor
 ) -> None:
     count = len(evaluation.pictures)
-    console.print(f"{arguments.weights} on {arguments.data}, {arguments.split}: {count} pictures")
+    pictures = "1 picture" if count == 1 else f"{count} pictures"
+    console.print(f"{arguments.weights} on {arguments.data}, {arguments.split}: {pictures}")
     console.print(_conditions(predictor))
     table = evaluation.table()
     table.box = SIMPLE_HEAD
@@ -245,7 +252,8 @@ def _write_pictures(
         sample = dataset[index]
         labels = predictor.labels([sample.image_bgr])[0]
         panels.append(comparison(sample.image_bgr, sample.labels, labels, dataset.classes))
-        captions.append(f"{role}: {sample.name}, {percent(evaluation.pictures[index].mean_iou)} %")
+        score = percent(evaluation.pictures[index].mean_iou)
+        captions.append(f"{role}: {sample.name}, mIoU {score} %")
         write_picture(folder / f"{role.replace(' ', '_')}.png", panels[-1])
         console.print(captions[-1])
     if panels:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from rtseg.classes import ClassSet
 from rtseg.cli._picture_files import OUTPUT_ENDINGS, find_pictures, read_picture, write_picture
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 LEGEND_MIN_PX = 240
 """The least height of the legend, so that it can be read beside a small picture."""
+
+SMALLER = "leave out --native, or take --device cpu"
 
 DESCRIPTION = """\
 Labels pictures and writes NAME_labelled.png for each: the picture with its classes laid over it
@@ -101,6 +104,9 @@ def run(arguments: argparse.Namespace) -> int:
         except DataError as error:
             failures += 1
             _complain(str(error))
+        except torch.OutOfMemoryError:
+            failures += 1
+            _complain(f"{picture}: too large for the memory of {predictor.device}: {SMALLER}")
     return 2 if failures else 0
 
 

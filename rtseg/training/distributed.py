@@ -51,7 +51,8 @@ class Processes:
         """Let batch normalisation see the whole batch, where there are several CUDA devices."""
         if self.world_size == 1 or self.device.type != "cuda":
             return network
-        return cast(Module, nn.SyncBatchNorm.convert_sync_batchnorm(network))
+        converted = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+        return cast(Module, converted)
 
     def wrap(self, module: nn.Module) -> nn.Module:
         """Return the module such that gradients are averaged over all processes."""

@@ -151,14 +151,14 @@ def _not_a_number(
     step: int, epoch: int, lr: float, values: Mapping[str, float], checkpoint: Path
 ) -> TrainingError:
     what = ", ".join(f"{name} {value:g}" for name, value in values.items())
+    remedy = "a lower optim.lr, a smaller train.clip, or train.precision=fp32"
     way_out = (
-        f"the checkpoint {checkpoint} from before is as it was: go on from it with --resume --set "
-        f"optim.lr={lr / 3:.1g} (or a smaller train.clip, or train.precision=fp32)"
+        f"the checkpoint {checkpoint} is from before, and whole: go on from it with --resume and "
+        f"--set {remedy}"
         if checkpoint.is_file()
-        else f"no checkpoint had been saved; start again with optim.lr={lr / 3:.1g} or lower, a "
-        "smaller train.clip, or train.precision=fp32"
+        else f"no checkpoint had been saved: start again with {remedy}"
     )
     return TrainingError(
-        f"the training broke down at step {step} (epoch {epoch + 1}, learning rate {lr:g}): {what}; "
-        + way_out
+        f"the training broke down at step {step} (epoch {epoch + 1}, learning rate {lr:g}): "
+        f"{what}; {way_out}"
     )

@@ -20,15 +20,17 @@ NEW_HEAD = "new_head"
 class OptimConfig(Config):
     """How weights follow their gradients."""
 
-    name: Literal["adamw", "sgd"] = Field("adamw", description="The optimiser.")
-    lr: float = Field(1e-3, gt=0, le=10, description="Learning rate after the warm-up.")
+    name: Literal["adamw", "sgd"] = Field(default="adamw", description="The optimiser.")
+    lr: float = Field(default=1e-3, gt=0, le=10, description="Learning rate after the warm-up.")
     weight_decay: float = Field(
-        2e-4,
+        default=2e-4,
         ge=0,
         description="Decay of weights per unit of learning rate; norms and biases have none.",
     )
-    betas: tuple[float, float] = Field((0.9, 0.999), description="AdamW's two averages, 0 to 1.")
-    momentum: float = Field(0.9, ge=0, lt=1, description="SGD's momentum, Nesterov's form.")
+    betas: tuple[float, float] = Field(
+        default=(0.9, 0.999), description="AdamW's two averages, 0 to 1."
+    )
+    momentum: float = Field(default=0.9, ge=0, lt=1, description="SGD's momentum, Nesterov's form.")
     lr_factors: dict[str, float] = Field(
         default_factory=dict,
         description="Factors on the learning rate by pattern of parameter name, such as "

@@ -131,6 +131,17 @@ def contact_sheet(
     return sheet
 
 
+def headed(image_bgr: UInt8, title: str) -> UInt8:
+    """Return the picture with a line of text above it."""
+    text_px = max(10.0, image_bgr.shape[1] / 90)
+    band: UInt8 = np.empty((round(3 * text_px), image_bgr.shape[1], 3), np.uint8)
+    band[:] = BACKGROUND
+    left = round(text_px)
+    line = _shortened(title, image_bgr.shape[1] - 2 * left, text_px)
+    draw_text(band, line, (left, len(band) // 2), text_px, TEXT)
+    return np.vstack([band, image_bgr])
+
+
 def draw_text(
     canvas: UInt8, text: str, left_middle_xy: tuple[int, int], text_px: float, colour: Bgr
 ) -> None:

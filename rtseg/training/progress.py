@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 
 from rich.console import Console
@@ -18,8 +18,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from rtseg.training.distributed import Processes
 from rtseg.training.history import EpochRecord
 from rtseg.training.plan import Epoch, Plan
+from rtseg.training.stopping import StopSignals
 
 log = logging.getLogger(__name__)
 
@@ -28,29 +30,25 @@ LINE_EVERY_S = 30.0
 
 
 class Display:
-    """Shows steps, epochs and validations. A context manager.
+    """Shows steps, epochs and passes over pictures. A context manager.
 
     Args:
-        plan: of the training.
         shown: False in processes that aren't the main one.
         console: where a terminal is; by default standard error.
     """
 
-    def __init__(self, plan: Plan, shown: bool = True, console: Console | None = None) -> None:
-        self._num_epochs = len(plan.epochs)
-        self._total_steps = plan.total_steps
+    def __init__(self, shown: bool = True, console: Console | None = None) -> None:
         self._shown = shown
-        self._console = console or Console(stderr=True)
-        self._live: Progress | None = None
+        console = console or Console(stderr=True)
+        self._live = _live_progress(console) if shown and console.is_terminal else None
         self._steps = self._pictures = TaskID(0)
+        self._num_epochs = self._total_steps = 0
         self._next_line_s = 0.0
-        if shown and self._console.is_terminal:
-            self._live = _live_progress(self._console)
-            self._steps = self._live.add_task("training", total=plan.total_steps, numbers="")
-            self._pictures = self._live.add_task("", total=1, visible=False, numbers="")
 
     def __enter__(self) -> Display:
         if self._live:
+            self._steps = self._live.add_task("training", visible=False, numbers="")
+            self._pictures = self._live.add_task("", visible=False, numbers="")
             self._live.start()
         return self
 
@@ -63,6 +61,12 @@ class Display:
         if self._live:
             self._live.stop()
 
+    def begin(self, plan: Plan, step: int) -> None:
+        """Show a training that stands at `step`."""
+        self._num_epochs, self._total_steps = len(plan.epochs), plan.total_steps
+        if self._live:
+            self._live.update(self._steps, total=plan.total_steps, completed=step, visible=True)
+
     def line(self, text: str) -> None:
         """Say something that stays on the screen."""
         if self._live:
@@ -71,16 +75,16 @@ class Display:
             log.info(text)
 
     def step(self, epoch: Epoch, step: int, values: Mapping[str, float]) -> None:
-        """Show a step, counted over the whole training, and the newest loss that is known."""
+        """Show how many steps are taken, and the newest loss that is known."""
         if not self._shown or not values:
             return
         title = f"epoch {epoch.index + 1}/{self._num_epochs}"
         numbers = f"loss {values['loss']:.4f}"
         if self._live:
-            self._live.update(self._steps, completed=step + 1, description=title, numbers=numbers)
+            self._live.update(self._steps, completed=step, description=title, numbers=numbers)
         elif time.monotonic() >= self._next_line_s:
             self._next_line_s = time.monotonic() + LINE_EVERY_S
-            log.info("%s, step %d/%d: %s", title, step + 1, self._total_steps, numbers)
+            log.info("%s, step %d/%d: %s", title, step, self._total_steps, numbers)
 
     def pictures(self, what: str, done: int, total: int) -> None:
         """Show how far a pass over pictures is; it disappears at its end."""
@@ -100,12 +104,32 @@ class Display:
             for name, key in (("mIoU", "mean_iou"), ("pixel accuracy", "pixel_accuracy"))
             if key in record.val
         )
+        speed = (
+            f"{record.images_per_s:.1f} images/s (input alone {record.input_images_per_s:.1f}, "
+            f"step alone {record.step_images_per_s:.1f}), "
+            if record.images_per_s
+            else ""  # an epoch whose steps were all taken before an interruption
+        )
         self.line(
             f"epoch {record.epoch + 1}/{self._num_epochs}: loss {record.loss:.4f}{val}, "
-            f"lr {record.lr:.2e}, {record.images_per_s:.1f} images/s (input alone "
-            f"{record.input_images_per_s:.1f}, step alone {record.step_images_per_s:.1f}), "
-            f"{record.minutes:.1f} min"
+            f"lr {record.lr:.2e}, {speed}{record.minutes:.1f} min"
         )
+
+
+def watch(
+    group: Processes, signals: StopSignals, display: Display, what: str
+) -> Callable[[int, int], None]:
+    """Return a callback (done, total) that shows a pass over pictures.
+
+    In a lone process a signal ends the pass; several would no longer agree on where they stand.
+    """
+
+    def progress(done: int, total: int) -> None:
+        display.pictures(what, done, total)
+        if group.world_size == 1:
+            signals.check(group)
+
+    return progress
 
 
 def _live_progress(console: Console) -> Progress:

@@ -1,22 +1,97 @@
-"""What a finished training leaves: weights with their cards, scores, curves and pictures."""
+"""What a finished training leaves: scored weights, metrics, curves, pictures and a model card."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
-from rtseg.networks.trained import load_trained
+from rtseg.networks.trained import load_trained, read_card
 from rtseg.training.checkpoint import write_atomically
-from rtseg.training.progress import Display
+from rtseg.training.curves import draw_curves
+from rtseg.training.device import device_title, precision_name
+from rtseg.training.folder import RunFolder
+from rtseg.training.gallery import write_gallery
+from rtseg.training.model_card import card_page
+from rtseg.training.predictor import Predictor
+from rtseg.training.scores import PRECISION, Scores, score_weights
 from rtseg.training.session import Session
-from rtseg.training.stopping import StopSignals
 from rtseg.training.validation import save_weights
 
+Watch = Callable[[str], Callable[[int, int], None]]
+"""Makes the callback (done, total) of one pass over pictures from its title."""
 
-def write_report(
-    session: Session, signals: StopSignals, display: Display, reason: str
-) -> dict[str, Any]:
-    """Write the report."""
-    metrics: dict[str, Any] = {"reason": reason}
-    save_weights(session, session.folder.final, {})
+
+def write_report(session: Session, watch: Watch, reason: str) -> dict[str, Any]:
+    """Write everything that a finished training leaves; the main process does, the others wait.
+
+    Can be done again: nothing of the training's state is changed.
+
+    Args:
+        session: the training.
+        watch: shows passes over pictures, and may end one by raising.
+        reason: why the training ended.
+
+    Returns:
+        The content of ``metrics.json``; empty in the other processes.
+    """
+    metrics: dict[str, Any] = {}
+    if session.group.is_main:
+        metrics = _write(session, watch, reason)
+    session.group.wait()
     return metrics
+
+
+def _write(session: Session, watch: Watch, reason: str) -> dict[str, Any]:
+    folder = session.folder
+    save_weights(session, folder.final, {})
+    if not folder.best.is_file():  # it ended before the first validation
+        save_weights(session, folder.best, {})
+    best = score_weights(session, folder.best, watch)
+    final = score_weights(session, folder.final, watch)
+    title = f"{session.config.name}: {session.step} steps, {len(session.epochs)} epochs"
+    has_curves = draw_curves(folder.steps, session.epochs, folder.curves, title)
+    _write_pictures(session, best)
+    card = card_page(read_card(folder.best), best, _pictures_of(folder, has_curves))
+    write_atomically(folder.card, lambda file: file.write(card.encode()))
+    metrics = _metrics(session, reason, {"best": best, "final": final})
+    text = json.dumps(metrics, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    write_atomically(folder.metrics, lambda file: file.write(text.encode()))
+    return metrics
+
+
+def _write_pictures(session: Session, scores: Scores) -> None:
+    folder, device = session.folder, session.group.device
+    trained = load_trained(folder.best)
+    predictor = Predictor(trained.network.to(device), trained.card.normalisation, device, PRECISION)
+    title = f"{session.config.name} on validation pictures"
+    pictures = scores["val"].pictures
+    write_gallery(predictor, session.val, pictures, title, folder.pictures, folder.page)
+
+
+def _pictures_of(folder: RunFolder, has_curves: bool) -> list[tuple[str, str]]:
+    shown = [("Validation pictures, from the worst to the best", folder.pictures.name)]
+    return [*shown, ("Curves of the training", folder.curves.name)] if has_curves else shown
+
+
+def _metrics(session: Session, reason: str, weights: dict[str, Scores]) -> dict[str, Any]:
+    best_epoch = session.learner.plateau.best_epoch
+    return {
+        "name": session.config.name,
+        "network": session.config.network.name,
+        "ended": reason,
+        "epochs": len(session.epochs),
+        "steps": session.step,
+        "minutes": round(session.minutes, 2),
+        "seed": session.config.train.seed,
+        "device": device_title(session.group.device),
+        "processes": session.group.world_size,
+        "training_precision": precision_name(session.precision),
+        "scoring": f"{PRECISION}, pictures at their own size, no mirroring, void left out",
+        "best_epoch": best_epoch + 1 if best_epoch >= 0 else None,
+        "weights": {
+            f"{kind}.safetensors": {name: one.to_dict() for name, one in scores.items()}
+            for kind, scores in weights.items()
+        },
+        "history": [record.to_dict() for record in session.epochs],
+    }

@@ -7,22 +7,24 @@ checkpoint takes the same steps as one that was never interrupted.
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+from rtseg.errors import DataError
 from rtseg.training.distributed import processes
+from rtseg.training.events import Events
 from rtseg.training.folder import RunFolder
 from rtseg.training.history import StepLog
-from rtseg.training.progress import Display
+from rtseg.training.progress import Display, watch
 from rtseg.training.report import write_report
-from rtseg.training.session import Session, open_session
+from rtseg.training.session import Session
 from rtseg.training.settings import TrainConfig
+from rtseg.training.setup import open_session
 from rtseg.training.stopping import Interrupted, StopSignals
 from rtseg.training.throughput import Throughput
 from rtseg.training.validation import validate
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +36,15 @@ class TrainResult:
         complete: False where a signal ended it before its end: `train` with ``resume`` goes on.
         signal: the number of that signal, 0 without one.
         folder: what it wrote.
-        metrics: the content of ``metrics.json``; empty if not complete.
+        metrics: the content of ``metrics.json``; empty if not complete, and in processes that
+            aren't the main one.
     """
 
     reason: str
     complete: bool
     signal: int
     folder: RunFolder
-    metrics: dict[str, object]
+    metrics: dict[str, Any]
 
 
 def train(
@@ -65,16 +68,17 @@ def train(
         TrainingError: the loss is not a number; the last checkpoint is as it was.
     """
     folder = RunFolder(output_dir)
-    with processes(device) as group, StopSignals() as signals:
-        folder.claim(resume)
-        session = open_session(config, config_dir, folder, group)
-        if resume:
-            session.restore()
-        session.write_config()
-        with session.batches.store, Display(session.plan, group.is_main) as display:
+    with processes(device) as group, StopSignals() as signals, Display(group.is_main) as display:
+        with folder.claim(resume, group.is_main):
             try:
-                reason = _learn(session, signals, display)
-                metrics = write_report(session, signals, display, reason)
+                reading = watch(group, signals, display, "reading pictures")
+                session = open_session(config, config_dir, folder, group, reading)
+                if resume:
+                    session.restore()
+                session.write_config()
+                with session.batches.store:
+                    reason = _learn(session, signals, display)
+                metrics = write_report(session, partial(watch, group, signals, display), reason)
             except Interrupted as interruption:
                 return TrainResult(str(interruption), False, signals.number, folder, {})
         return TrainResult(reason, True, 0, folder, metrics)
@@ -85,20 +89,24 @@ def _learn(session: Session, signals: StopSignals, display: Display) -> str:
 
     Raises:
         Interrupted: a signal came; the state is saved.
+        DataError: a picture can't be read any more; the state is saved.
     """
-    with session.open_steps() as steps:
+    display.begin(session.plan, session.step)
+    with session.open_steps() as steps, session.open_events() as events:
         try:
             while (reason := session.ending) is None:
-                _take_epoch(session, steps, signals, display)
-        except Interrupted:
+                _take_epoch(session, steps, events, signals, display)
+        except (Interrupted, DataError):
             session.save(steps)
             raise
         session.save(steps)
     return reason
 
 
-def _take_epoch(session: Session, steps: StepLog, signals: StopSignals, display: Display) -> None:
-    """Take the steps of an epoch that are left, then validate."""
+def _take_epoch(
+    session: Session, steps: StepLog, events: Events, signals: StopSignals, display: Display
+) -> None:
+    """Take the steps of an epoch that are left, then validate if it is time to."""
     epoch, rates = session.plan.epochs[len(session.epochs)], Throughput()
     batches = session.batches.of_epoch(epoch, session.step - epoch.first_step)
     for batch in rates.watch(batches):
@@ -107,11 +115,14 @@ def _take_epoch(session: Session, steps: StepLog, signals: StopSignals, display:
         steps.add(session.step, epoch.index, lr, values)
         session.step += 1
         display.step(epoch, session.step, steps.latest)
+        events.step(session.step, lr, steps.latest)
         if session.save_is_due:
             session.save(steps)
         signals.check(session.group, session.step)
         if session.time_is_up:
             return
     steps.flush()
-    val = validate(session, epoch, signals, display)
-    display.epoch(session.end_epoch(epoch, rates, val))
+    progress = watch(session.group, signals, display, "validating")
+    record = session.end_epoch(epoch, rates, validate(session, epoch, progress))
+    display.epoch(record)
+    events.epoch(record)

@@ -18,19 +18,24 @@ class ScheduleConfig(Config):
     """How the learning rate goes over all steps of a training, stages included."""
 
     name: Literal["poly", "cosine", "constant", "plateau"] = Field(
-        "poly",
+        default="poly",
         description="poly: (1 - t)^power; cosine; constant; plateau: times `factor` when the "
         "validation has not improved for `patience` validations. t goes from 0 to 1.",
     )
-    power: float = Field(0.9, gt=0, le=10, description="Exponent of poly.")
+    power: float = Field(default=0.9, gt=0, le=10, description="Exponent of poly.")
     warmup_steps: int | None = Field(
-        None, ge=0, description="Steps of the linear rise; by default 5 % of all, 500 at most."
+        default=None,
+        ge=0,
+        description="Steps of the linear rise; by default 5 % of all, 500 at most.",
     )
     warmup_from: float = Field(
-        1 / 3, ge=0, le=1, description="Where the rise begins, as a share of the learning rate."
+        default=1 / 3,
+        ge=0,
+        le=1,
+        description="Where the rise begins, as a share of the learning rate.",
     )
-    factor: float = Field(0.1, gt=0, lt=1, description="What plateau multiplies by.")
-    patience: int = Field(5, ge=1, description="Validations that plateau waits.")
+    factor: float = Field(default=0.1, gt=0, lt=1, description="What plateau multiplies by.")
+    patience: int = Field(default=5, ge=1, description="Validations that plateau waits.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,7 @@ import torch
 import yaml
 
 from rtseg.errors import ConfigError
-from rtseg.networks import SegmentationNetwork
 from rtseg.networks.normalisation import Normalisation
-from rtseg.networks.trained import load_trained
 from rtseg.training.batches import Batches
 from rtseg.training.checkpoint import (
     check_config,
@@ -22,21 +20,14 @@ from rtseg.training.checkpoint import (
     save_checkpoint,
     write_atomically,
 )
-from rtseg.training.class_weights import CLASS_WEIGHTINGS
-from rtseg.training.criterion import Criterion, CriterionConfig
-from rtseg.training.datasets import open_sources
 from rtseg.training.datasets.dataset import SegmentationDataset
-from rtseg.training.device import pick_precision, precision_name, seed_everything
 from rtseg.training.distributed import Processes
+from rtseg.training.events import Events
 from rtseg.training.folder import RunFolder
 from rtseg.training.history import EpochRecord, StepLog
-from rtseg.training.initial import initial_network
 from rtseg.training.learner import Learner
-from rtseg.training.losses.distillation import DistillationConfig
-from rtseg.training.memory import PictureStore
 from rtseg.training.plan import Epoch, Plan
-from rtseg.training.schedule import Schedule
-from rtseg.training.settings import TrainConfig, weights_path
+from rtseg.training.settings import TrainConfig
 from rtseg.training.throughput import Throughput
 
 log = logging.getLogger(__name__)
@@ -56,6 +47,8 @@ class Session:
         batches: makes them.
         learner: takes them.
         val: the pictures that choose the best weights.
+        extra: further pictures to score the finished network on, by name.
+        precision: of the network's convolutions.
         origin: where the first weights came from.
         step: steps taken.
         epochs: epochs taken, the validation of each included.
@@ -71,6 +64,7 @@ class Session:
     batches: Batches
     learner: Learner
     val: SegmentationDataset
+    extra: dict[str, SegmentationDataset]
     precision: torch.dtype
     origin: str
     step: int = 0
@@ -117,6 +111,10 @@ class Session:
         """Return the log of steps, set back to where the session stands."""
         path = self.folder.steps if self.group.is_main else None
         return StepLog(path, self.step, self.losses, self.folder.last)
+
+    def open_events(self) -> Events:
+        """Return the curves for TensorBoard, set back to where the session stands."""
+        return Events(self.folder.events if self.group.is_main else None, self.step)
 
     def end_epoch(self, epoch: Epoch, rates: Throughput, val: dict[str, float]) -> EpochRecord:
         """Take note of an epoch whose steps are all taken."""
@@ -187,91 +185,3 @@ class Session:
         self.step, self.losses = int(state["step"]), list(state["losses"])
         self.epochs = [EpochRecord(**record) for record in state["epochs"]]
         self._seconds_before = state["seconds"]
-
-
-def open_session(
-    config: TrainConfig, config_dir: Path, folder: RunFolder, group: Processes
-) -> Session:
-    """Read the data and build everything that the training needs, at its first step.
-
-    Raises:
-        RtsegError: the data, a weights file or a name can't be used.
-    """
-    seed_everything(config.train.seed, config.train.deterministic)
-    training, val = (
-        open_sources(part, config_dir) for part in (config.data.train, config.data.val)
-    )
-    if training.classes.names != val.classes.names:
-        raise ConfigError(
-            f"data.train has the classes of {training.classes.name!r}, data.val those of "
-            f"{val.classes.name!r}; both need the same"
-        )
-    start = initial_network(config, training.classes, config_dir)
-    parts = group.world_size * config.train.accumulate
-    plan = Plan(config.all_stages, len(training), parts)
-    precision = pick_precision(config.train.precision, group.device)
-    store = PictureStore(training, group.device, config.data.cache)
-    batches = Batches(
-        store, plan, config.augment, start.normalisation, config.train.seed,
-        group.rank, group.world_size, config.train.accumulate, group.device.type == "cuda",
-    )  # fmt: skip
-    layout = torch.channels_last if config.train.channels_last else torch.contiguous_format
-    network = group.sync_batch_norm(start.network).to(group.device, memory_format=layout)
-    teacher = _teacher(config, config_dir, training, start.normalisation)
-    if teacher is not None:
-        teacher = teacher.to(group.device, memory_format=layout)
-    learner = Learner(
-        config,
-        network,
-        _criterion(config, network, store).to(group.device),
-        Schedule(config.schedule, plan.total_steps),
-        precision,
-        group,
-        teacher,
-        start.fresh,
-    )
-    log.info(
-        "%s: %d training and %d validation pictures, %d epochs, %d steps, %s on %s, weights %s",
-        config.name, len(training), len(val), len(plan.epochs), plan.total_steps,
-        precision_name(precision), group.device, start.origin,
-    )  # fmt: skip
-    return Session(
-        config, config_dir, folder, group, start.normalisation, plan, batches, learner, val,
-        precision, start.origin,
-    )  # fmt: skip
-
-
-def _criterion(config: TrainConfig, network: SegmentationNetwork, store: PictureStore) -> Criterion:
-    criterion = config.criterion
-    if config.distill is not None and criterion.distillation is None:
-        criterion = criterion.model_copy(update={"distillation": DistillationConfig()})
-    counts = store.class_counts() if _counts_classes(criterion) else None
-    return Criterion(criterion, network.heads, network.num_classes, counts)
-
-
-def _counts_classes(criterion: CriterionConfig) -> bool:
-    """Return whether any loss weights classes by how often they occur."""
-    terms = [*criterion.terms, *(criterion.auxiliary or [])]
-    weightings = [getattr(term, "class_weights", None) for term in terms]
-    return any(isinstance(one, str) and one in CLASS_WEIGHTINGS for one in weightings)
-
-
-def _teacher(
-    config: TrainConfig, config_dir: Path, data: SegmentationDataset, normalisation: Normalisation
-) -> SegmentationNetwork | None:
-    """Load the network to learn from; it must see the same pictures and know the same classes."""
-    if config.distill is None:
-        return None
-    trained = load_trained(weights_path(config.distill.weights, config_dir))
-    if trained.card.classes.names != data.classes.names:
-        raise ConfigError(
-            f"the teacher {config.distill.weights} knows the classes of "
-            f"{trained.card.classes.name!r}, the data has those of {data.classes.name!r}; a "
-            "teacher needs the same"
-        )
-    if trained.card.normalisation != normalisation:
-        raise ConfigError(
-            f"the teacher {config.distill.weights} was trained with another normalisation "
-            f"({trained.card.normalisation}) than this network has ({normalisation})"
-        )
-    return trained.network.requires_grad_(False)

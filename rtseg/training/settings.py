@@ -33,7 +33,7 @@ class DataConfig(Config):
         min_length=1, description="The pictures that choose the best weights."
     )
     cache: Literal["memory", "disk"] = Field(
-        "memory",
+        default="memory",
         description="memory: decode all training pictures once (on a GPU they lie there); disk: "
         "decode each as it is needed.",
     )
@@ -43,9 +43,9 @@ class StageConfig(Config):
     """A stretch of epochs with one crop size and batch size."""
 
     epochs: int = Field(ge=1, description="Its length.")
-    crop_hw: CropHW | None = Field(None, description="By default the training's crop_hw.")
+    crop_hw: CropHW | None = Field(default=None, description="By default the training's crop_hw.")
     batch_size: int | None = Field(
-        None, ge=1, description="By default the training's train.batch_size."
+        default=None, ge=1, description="By default the training's train.batch_size."
     )
 
 
@@ -54,7 +54,7 @@ class InitConfig(Config):
 
     weights: str = Field(description="A shipped name, or a file relative to the configuration.")
     new_head: bool = Field(
-        False,
+        default=False,
         description="Start the layers that end in classes afresh, for another number of classes.",
     )
 
@@ -68,38 +68,54 @@ class DistillConfig(Config):
 class LoopConfig(Config):
     """How the training runs."""
 
-    epochs: int = Field(90, ge=1, description="Passes over the training pictures.")
+    epochs: int = Field(default=90, ge=1, description="Passes over the training pictures.")
     batch_size: int = Field(
-        8, ge=1, description="Pictures per step, over all processes and accumulated parts together."
+        default=8,
+        ge=1,
+        description="Pictures per step, over all processes and accumulated parts together.",
     )
     accumulate: int = Field(
-        1,
+        default=1,
         ge=1,
         description="Parts that a process splits its share of a batch into, to save memory.",
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="auto: bf16 where the device computes in it, else fp32."
+        default="auto", description="auto: bf16 where the device computes in it, else fp32."
     )
-    channels_last: bool = Field(True, description="Keep channels innermost in memory.")
-    compile: bool = Field(False, description="Compile the step with torch.compile; C++ needed.")
+    channels_last: bool = Field(default=True, description="Keep channels innermost in memory.")
+    compile: bool = Field(
+        default=False, description="Compile the step with torch.compile; C++ needed."
+    )
     ema_decay: float | None = Field(
-        0.999, gt=0, lt=1, description="Decay of the running average of the weights; null: none."
+        default=0.999,
+        gt=0,
+        lt=1,
+        description="Decay of the running average of the weights; null: none.",
     )
-    clip: float | None = Field(5.0, gt=0, description="Largest norm of the gradient; null: any.")
-    seed: int = Field(0, ge=0, lt=2**31, description="The start of everything random.")
+    clip: float | None = Field(
+        default=5.0, gt=0, description="Largest norm of the gradient; null: any."
+    )
+    seed: int = Field(default=0, ge=0, lt=2**31, description="The start of everything random.")
     deterministic: bool = Field(
-        False, description="Only operations that repeat themselves bit for bit; slower on a GPU."
+        default=False,
+        description="Only operations that repeat themselves bit for bit; slower on a GPU.",
     )
-    validate_every: int = Field(5, ge=1, description="Epochs; the last one always validates.")
-    validate_flip: bool = Field(False, description="Average with the mirrored picture's logits.")
+    validate_every: int = Field(
+        default=5, ge=1, description="Epochs; the last one always validates."
+    )
+    validate_flip: bool = Field(
+        default=False, description="Average with the mirrored picture's logits."
+    )
     early_stop: int | None = Field(
-        None, ge=1, description="Stop after so many validations without a better one; null: never."
+        default=None,
+        ge=1,
+        description="Stop after so many validations without a better one; null: never.",
     )
     save_every_minutes: float = Field(
-        5.0, ge=0, description="Minutes between checkpoints within an epoch."
+        default=5.0, ge=0, description="Minutes between checkpoints within an epoch."
     )
     max_minutes: float | None = Field(
-        None, gt=0, description="Stop after so many minutes of training; null: never."
+        default=None, gt=0, description="Stop after so many minutes of training; null: never."
     )
 
 
@@ -123,9 +139,13 @@ class TrainConfig(Config):
         default_factory=list,
         description="Stretches with their own crop and batch size, instead of train.epochs.",
     )
-    init: InitConfig | None = Field(None, description="Weights to start from; null: afresh.")
-    distill: DistillConfig | None = Field(None, description="A teacher; null: none.")
-    licence: str = Field("", description="The licence of the trained weights, for the model card.")
+    init: InitConfig | None = Field(
+        default=None, description="Weights to start from; null: afresh."
+    )
+    distill: DistillConfig | None = Field(default=None, description="A teacher; null: none.")
+    licence: str = Field(
+        default="", description="The licence of the trained weights, for the model card."
+    )
 
     @field_validator("name")
     @classmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -19,7 +20,7 @@ class Interrupted(Exception):
 
 
 class StopSignals:
-    """Notes the first signal; a second Ctrl-C interrupts at once. A context manager.
+    """Notes the first signal; a Ctrl-C a second later interrupts at once. A context manager.
 
     In a thread other than the main one, where Python allows no handlers, it notes nothing.
     """
@@ -27,6 +28,7 @@ class StopSignals:
     def __init__(self) -> None:
         self.number = 0
         """The signal that came, 0 for none."""
+        self._noted_s = 0.0
         self._previous: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> StopSignals:
@@ -58,6 +60,9 @@ class StopSignals:
             raise Interrupted(f"stopped by {name}")
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.number and number == signal.SIGINT:
+        now_s = time.monotonic()
+        # torchrun hands a Ctrl-C, which the terminal has sent to all, on to all at once.
+        if self.number and number == signal.SIGINT and now_s - self._noted_s > 1:
             raise KeyboardInterrupt
-        self.number = number
+        if not self.number:
+            self.number, self._noted_s = number, now_s

@@ -11,38 +11,37 @@ import numpy as np
 from rtseg.classes import ClassSet
 from rtseg.networks.trained import save_trained
 from rtseg.training.datasets.dataset import SegmentationDataset
-from rtseg.training.datasets.sources import Selection
+from rtseg.training.datasets.selection import Selection
 from rtseg.training.evaluate import Evaluation, evaluate
 from rtseg.training.model_card import model_card
 from rtseg.training.plan import Epoch
-from rtseg.training.progress import Display
 from rtseg.training.session import Session
-from rtseg.training.stopping import StopSignals
 
 BATCH_SIZE = 4
 
 
 def validate(
-    session: Session, epoch: Epoch, signals: StopSignals, display: Display
+    session: Session, epoch: Epoch, progress: Callable[[int, int], None] | None = None
 ) -> dict[str, float]:
     """Score the network after an epoch, if it is time to, and save it if it is the best so far.
 
     Every process scores its share of the pictures.
 
+    Args:
+        session: the training.
+        epoch: whose steps are all taken.
+        progress: called with (done, total); what it raises ends the pass, and nothing is changed.
+
     Returns:
         The measures of the whole validation set by name; empty where it was not time.
-
-    Raises:
-        Interrupted: a signal came meanwhile.
     """
     done = epoch.index + 1
     if done % session.config.train.validate_every and done < len(session.plan.epochs):
         return {}
     session.group.copy_from_main(session.learner.best_network)
-    progress = watch(session, signals, display, "validating")
     indices = range(session.group.rank, len(session.val), session.group.world_size)
     share = Selection(session.val, indices)
-    evaluation = score(session, share, progress) if len(share) else nothing(session.val.classes)
+    evaluation = score(session, share, progress) if len(share) else _nothing(session.val.classes)
     evaluation = dataclasses.replace(evaluation, confusion=session.group.sum(evaluation.confusion))
     measures = evaluation.metrics()
     if session.learner.plateau.update(measures["mean_iou"], epoch.index):
@@ -77,19 +76,6 @@ def save_weights(session: Session, path: Path, metrics: dict[str, float]) -> Non
         save_trained(path, session.learner.best_network, model_card(session, metrics))
 
 
-def watch(
-    session: Session, signals: StopSignals, display: Display, what: str
-) -> Callable[[int, int], None]:
-    """Return a callback that shows a pass over pictures and, in a lone process, can end it."""
-
-    def progress(done: int, total: int) -> None:
-        display.pictures(what, done, total)
-        if session.group.world_size == 1:
-            signals.check(session.group)
-
-    return progress
-
-
-def nothing(classes: ClassSet) -> Evaluation:
+def _nothing(classes: ClassSet) -> Evaluation:
     """Return the evaluation of no picture."""
     return Evaluation(classes, np.zeros((len(classes), len(classes) + 1), np.int64), 0.0, ())

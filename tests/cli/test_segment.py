@@ -208,6 +208,28 @@ def test_alpha_is_a_share(alpha: str, capsys: pytest.CaptureFixture[str]) -> Non
     assert "is no number from 0 to 1" in capsys.readouterr().err
 
 
+def test_a_device_without_memory_loses_one_picture_alone(
+    weights: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    large, small = saved(tmp_path / "large.png", picture(200, 300)), saved(tmp_path / "small.png")
+    labels = Predictor.labels
+
+    def short_of_memory(
+        self: Predictor, images: list[npt.NDArray[np.uint8]]
+    ) -> npt.NDArray[np.uint8]:
+        if images[0].shape[0] == 200:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return labels(self, images)
+
+    monkeypatch.setattr(Predictor, "labels", short_of_memory)
+    assert run(weights, large, small, "-o", tmp_path / "out", "--native") == 2
+    assert f"{large}: too large for the memory of cpu: leave out" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["small_labelled.png"]
+
+
 def test_a_place_that_can_not_be_written_is_named(
     weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

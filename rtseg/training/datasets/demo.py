@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, model_validator
 
@@ -14,13 +17,22 @@ from rtseg.training.datasets.dataset import (
     DatasetConfig,
     Sample,
     SegmentationDataset,
+    UInt8,
 )
+
+if TYPE_CHECKING:
+    from rtseg.demo_drive import DemoDrive
+
+MOST_DRIVES = 12
+"""So many drives are kept, about 70 MB each; a further one takes the place of the oldest."""
 
 
 class DriveSplit(Config):
     """The drives of a split."""
 
-    seeds: list[int] = Field(min_length=1, description="One drive per seed; each its own city.")
+    seeds: list[Annotated[int, Field(ge=0)]] = Field(
+        min_length=1, description="One drive per seed; each its own city."
+    )
     pictures_per_seed: int = Field(ge=1, description="Pictures from each drive.")
 
 
@@ -64,29 +76,52 @@ class DemoConfig(DatasetConfig):
 
 
 class DemoDataset(SegmentationDataset):
-    """The pictures of several demo drives, drive by drive."""
+    """The pictures of several demo drives, drive by drive; a drive is built when it is needed."""
 
     def __init__(self, config: DemoConfig, split: str) -> None:
-        from rtseg.demo_drive import DemoDrive  # the renderer is loaded by those who use it
-
-        drives = config.splits[split]
+        chosen = config.splits[split]
         step = max(1, round(config.spacing_s * config.fps))
-        self._drives = {
-            seed: DemoDrive(seed, config.width_px, config.height_px, config.fps)
-            for seed in drives.seeds
-        }
+        self._drives = _Drives(config)
         self._pictures = [
             (seed, step * index)
-            for seed in drives.seeds
-            for index in range(drives.pictures_per_seed)
+            for seed in chosen.seeds
+            for index in range(chosen.pictures_per_seed)
         ]
-        names = [f"seed{seed:04d}_{index:06d}" for seed, index in self._pictures]
+        names = [f"seed{seed:04d}_{frame:06d}" for seed, frame in self._pictures]
         super().__init__(CAMVID, names)
 
     def __getitem__(self, index: int) -> Sample:
         seed, frame = self._pictures[index]
-        image, labels = self._drives[seed].render(frame)
+        image, labels = self._drives.render(seed, frame)
         return Sample(image, labels, self.names[index])
+
+
+class _Drives:
+    """The drives used last. A drive fills its textures as it goes: one thread at a time in each."""
+
+    def __init__(self, config: DemoConfig) -> None:
+        self._config = config
+        self._lock = Lock()
+        self._kept: OrderedDict[int, tuple[DemoDrive, Lock]] = OrderedDict()
+
+    def render(self, seed: int, frame: int) -> tuple[UInt8, UInt8]:
+        """Return a frame's picture and labels."""
+        drive, lock = self._drive(seed)
+        with lock:
+            return drive.render(frame)
+
+    def _drive(self, seed: int) -> tuple[DemoDrive, Lock]:
+        from rtseg.demo_drive import DemoDrive  # only who drives it loads the renderer
+
+        config = self._config
+        with self._lock:
+            if seed not in self._kept:
+                drive = DemoDrive(seed, config.width_px, config.height_px, config.fps)
+                self._kept[seed] = drive, Lock()
+                if len(self._kept) > MOST_DRIVES:
+                    self._kept.popitem(last=False)
+            self._kept.move_to_end(seed)
+            return self._kept[seed]
 
 
 DATASETS.add("demo", DemoConfig)

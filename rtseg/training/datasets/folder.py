@@ -72,7 +72,8 @@ class SplitConfig(Config):
     )
     names: Path | None = Field(
         None,
-        description="Text file relative to `root`: one picture per line, by name or file name.",
+        description="Text file relative to `root`, one picture per line: a name, with or without "
+        "its ending, or a path.",
     )
     include: list[str] = Field([], description="Only names that fit one of these patterns.")
     exclude: list[str] = Field([], description="Without names that fit one of these patterns.")
@@ -228,8 +229,9 @@ class FolderDataset(SegmentationDataset):
             lines = path.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise DataError(f"can't read the list of pictures {path}: {error}") from error
-        known = {picture.name: name for name, picture in self._pictures.items()}
-        known |= {str(p.relative_to(self.root)): n for n, p in self._pictures.items()}
+        known = {str(picture): name for name, picture in self._pictures.items()}
+        known |= {entry.removeprefix(f"{self.root}/"): name for entry, name in known.items()}
+        known |= {f"{name}{picture.suffix}": name for name, picture in self._pictures.items()}
         known |= {name: name for name in self._pictures}
         names: dict[str, int] = {}
         for number, line in enumerate(lines, 1):

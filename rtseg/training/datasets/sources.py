@@ -21,6 +21,11 @@ from rtseg.training.datasets.dataset import (
 )
 from rtseg.training.datasets.selection import Selection, select
 
+_WHERE_FILES_ARE = (
+    "rtseg's own lie in configs/datasets of its repository; an installed package has none, so copy "
+    "one from there"
+)
+
 
 class DataSource(Config):
     """Some pictures of one data set."""
@@ -81,8 +86,7 @@ def load_dataset_config(path: Path) -> DatasetConfig:
     """
     if not path.is_file():
         raise ConfigError(
-            f"no such data set file: {path} (in {Path.cwd()}); the checkout's are in "
-            "configs/datasets, which an installed package doesn't bring: copy one from there"
+            f"no such data set file: {path}, looked for in {Path.cwd()}; {_WHERE_FILES_ARE}"
         )
     values = load_yaml(path)
     if "layout" not in values:
@@ -109,7 +113,22 @@ def open_dataset(config: Path, split: str, *, check_files: bool = True) -> Segme
         DataError: folders or files are missing.
     """
     settings = load_dataset_config(config)
-    known = settings.split_names(config.parent)
+    names = _split_names(split, settings.split_names(config.parent), config)
+    try:
+        parts = [settings.open(name, config.parent) for name in names]
+    except ConfigError as error:
+        raise ConfigError(f"{config}: {error}") from None
+    dataset = parts[0] if len(parts) == 1 else Joined(parts, [f"{config}:{n}" for n in names])
+    missing = dataset.missing() if check_files else []
+    if missing:
+        raise DataError(
+            f"{len(missing)} of {len(dataset)} pictures of {config} can't be used, the first: "
+            f"{missing[0]}. 'rtseg dataset {config} --split {split}' names more"
+        )
+    return dataset
+
+
+def _split_names(split: str, known: Sequence[str], config: Path) -> list[str]:
     names = [name.strip() for name in split.split("+")]
     for name in names:
         if name not in known:
@@ -119,15 +138,7 @@ def open_dataset(config: Path, split: str, *, check_files: bool = True) -> Segme
             )
         if names.count(name) > 1:
             raise ConfigError(f"the split {name!r} stands twice in {split!r}")
-    parts = [settings.open(name, config.parent) for name in names]
-    dataset = parts[0] if len(parts) == 1 else Joined(parts, [f"{config}:{n}" for n in names])
-    missing = dataset.missing() if check_files else []
-    if missing:
-        raise DataError(
-            f"{len(missing)} of {len(dataset)} pictures of {config} can't be used, the first: "
-            f"{missing[0]}. 'rtseg dataset {config} --split {split}' names more"
-        )
-    return dataset
+    return names
 
 
 def open_sources(sources: Sequence[DataSource], folder: Path) -> SegmentationDataset:
@@ -160,7 +171,8 @@ def resolve_config(path: Path, folder: Path) -> Path:
         if candidate.is_file():
             return candidate
     raise ConfigError(
-        f"no such data set file: {path}; looked for {' and '.join(map(str, candidates))}"
+        f"no such data set file: {path}; looked for {' and '.join(map(str, candidates))}. "
+        f"{_WHERE_FILES_ARE}"
     )
 
 
