@@ -17,7 +17,7 @@ from rtseg._demo.truth import BUILDING
 _DEPTH_M = 9.0
 _RIDGE_M = 2.6
 
-FAR_M = 60.0
+FAR_M = 45.0
 """Farther than this, a row of houses is painted as one strip."""
 
 _STRIP_PER_M = 10

@@ -210,6 +210,10 @@ class Canvas:
             cv2.multiply(alphas, self._solid(size, b, g, r, 0), veil, 1 / 255)
             cv2.add(stroke, veil, stroke)
 
+    def buffer(self, number: int, rows: int) -> U8:
+        """Return one of two pictures [rows, W, 4] to work in; the next stroke overwrites them."""
+        return _four((self._stroke, self._alphas)[number], (self.width, rows))
+
     def _box(
         self, left: float, top: float, right: float, bottom: float
     ) -> tuple[int, int, int, int] | None:

@@ -11,7 +11,7 @@ from rtseg._demo.canvas import Texture
 from rtseg._demo.noise import U8, generator
 
 PER_M = 110
-PHASES = 16
+PHASES = 12
 """Pictures per full cycle of the legs."""
 
 WALKER_M = (1.3, 1.95)

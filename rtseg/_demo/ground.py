@@ -27,7 +27,7 @@ from rtseg._demo.route import Profile
 from rtseg._demo.truth import PAVEMENT, ROAD
 
 _GRAIN_M = 2.0
-_GRAIN_TO_M = 8.0
+_GRAIN_TO_M = 7.0
 
 
 @dataclass(frozen=True)
@@ -82,12 +82,12 @@ class Ground:
         canvas.labels[first:] = PAVEMENT + (ROAD - PAVEMENT) * inside.astype(np.int8)
         if side_roads:
             d = _folded(d, np.asarray(road), self._profile)
-        surface = self._surface(canvas, d, s, depth)
-        _paint_marks(surface, marks, first)
-        self._roughen(surface, d, s, depth)
-        self._shine(surface, shadows, first, depth)
+        self._surface(canvas, d, s, depth)
+        _paint_marks(canvas, marks, first)
+        self._roughen(canvas, d, s, depth)
+        self._shine(canvas, shadows, first, depth)
 
-    def _surface(self, canvas: Canvas, d: F32, s: F32, depth: F64) -> U8:
+    def _surface(self, canvas: Canvas, d: F32, s: F32, depth: F64) -> None:
         """Paint the texture in bands of rows, each from a copy as coarse as its distance."""
         rows, columns = d.shape
         out = canvas.image[canvas.height - rows :]
@@ -103,9 +103,8 @@ class Ground:
             y = s[low:high] * (level.shape[0] / PERIOD_M) - 0.5
             np.clip(x, 0, level.shape[1] - 1.001, out=x)
             cv2.remap(level, x, y, cv2.INTER_LINEAR, out[low:high], cv2.BORDER_WRAP)
-        return out
 
-    def _roughen(self, surface: U8, d: F32, s: F32, depth: F64) -> None:
+    def _roughen(self, canvas: Canvas, d: F32, s: F32, depth: F64) -> None:
         """Multiply fine grain onto the nearest rows, where the street's tile is too coarse."""
         low = int(np.searchsorted(-depth, -_GRAIN_TO_M))
         if low >= len(depth):
@@ -113,24 +112,37 @@ class Ground:
         scale = self._grain.shape[0] / _GRAIN_M
         x, y = d[low:] * np.float32(scale), s[low:] * np.float32(scale)
         grain = cv2.remap(self._grain, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
-        grains = cv2.cvtColor(grain, cv2.COLOR_GRAY2BGRA)
-        cv2.multiply(surface[low:], grains, surface[low:], scale=1 / 128)
+        near = canvas.image[canvas.height - len(grain) :]
+        grains = canvas.buffer(0, len(grain))
+        cv2.cvtColor(grain, cv2.COLOR_GRAY2BGRA, grains)
+        cv2.multiply(near, grains, near, 1 / 128)
 
-    def _shine(self, surface: U8, shadows: Sequence[Decal], first: int, depth: F64) -> None:
-        """Light the surface: sun and sky, cast shadows, then haze by row."""
-        mask = np.zeros(surface.shape[:2], np.uint8)
-        offset = (-8, -16 * first - 8)
+    def _shine(
+        self, canvas: Canvas, shadows: Sequence[Decal], first: int, depth: F64
+    ) -> None:
+        """Light the surface: sun and sky, cast shadows (at half the resolution), haze by row."""
+        surface = canvas.image[first:]
+        rows, columns = surface.shape[:2]
+        half = ((columns + 1) // 2, (rows + 1) // 2)
+        mask = np.zeros(half[::-1], np.uint8)
+        offset = (-16, -16 * first - 16)
         for shadow in shadows:
-            cv2.fillPoly(mask, [shadow.outline], shadow.strength, cv2.LINE_8, 4, offset)
-        size = max(3, surface.shape[1] // 160 | 1)
+            cv2.fillPoly(mask, [shadow.outline], shadow.strength, cv2.LINE_8, 5, offset)
+        size = max(3, columns // 320 | 1)
         mask = np.asarray(cv2.blur(mask, (size, max(3, size // 2 | 1))), np.uint8)
         shade = cv2.LUT(cv2.cvtColor(mask, cv2.COLOR_GRAY2BGRA), self._shade)
-        cv2.multiply(surface, shade, surface, scale=1 / 128)
+        full = canvas.buffer(0, rows)
+        cv2.resize(shade, (columns, rows), full, interpolation=cv2.INTER_LINEAR)
+        cv2.multiply(surface, full, surface, 1 / 128)
         share = 1.0 - np.exp(-np.maximum(depth - CLEAR_M, 0.0) / self._light.haze_m)
-        far = int(np.searchsorted(-share, -1e-3))
-        keep = np.rint((1 - share[:far]) * 256).astype(np.uint16)[:, None, None]
-        veil = np.rint(share[:far, None] * (*self._light.haze_bgr, 0)).astype(np.uint16)
-        surface[:far] = ((surface[:far] * keep) >> 8) + veil[:, None]
+        far = int(np.searchsorted(-share, -2e-3))
+        keep = np.rint((1 - share[:far]) * 255).astype(np.uint8)
+        veil = np.rint(share[:far, None] * (*self._light.haze_bgr, 0)).astype(np.uint8)
+        haze = canvas.buffer(1, far)
+        haze[:] = keep[:, None, None]
+        cv2.multiply(surface[:far], haze, surface[:far], 1 / 255)
+        haze[:] = veil[:, None]
+        cv2.add(surface[:far], haze, surface[:far])
 
 
 def _ripmap(tile: U8) -> list[list[U8]]:
@@ -178,15 +190,19 @@ def _folded(d: F32, road: U8, profile: Profile) -> F32:
     return d
 
 
-def _paint_marks(surface: U8, marks: Sequence[Decal], first: int) -> None:
+def _paint_marks(canvas: Canvas, marks: Sequence[Decal], first: int) -> None:
     """Blend white paint in, worn as the street's tile says (its alpha)."""
     if not marks:
         return
+    surface = canvas.image[first:]
     mask = np.zeros(surface.shape[:2], np.uint8)
     offset = (-8, -16 * first - 8)
     for mark in marks:
         cv2.fillPoly(mask, [mark.outline], mark.strength, cv2.LINE_AA, 4, offset)
-    cover = cv2.multiply(mask, cv2.extractChannel(surface, 3), scale=1 / 255)
-    covers = cv2.cvtColor(cover, cv2.COLOR_GRAY2BGRA)
-    cv2.multiply(surface, cv2.bitwise_not(covers), surface, scale=1 / 255)
-    cv2.add(surface, cv2.convertScaleAbs(covers, alpha=222 / 255), surface)
+    covers, paint = canvas.buffer(0, len(surface)), canvas.buffer(1, len(surface))
+    cv2.multiply(mask, cv2.extractChannel(surface, 3), mask, 1 / 255)
+    cv2.cvtColor(mask, cv2.COLOR_GRAY2BGRA, covers)
+    cv2.convertScaleAbs(covers, paint, 222 / 255)
+    cv2.bitwise_not(covers, covers)
+    cv2.multiply(surface, covers, surface, 1 / 255)
+    cv2.add(surface, paint, surface)

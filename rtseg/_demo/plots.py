@@ -73,7 +73,7 @@ class Plots:
         """Houses wall to wall at the pavement."""
         front = self._profile.frontage(side)
         items: list[Item] = []
-        count = int(rng.integers(1, 3)) if zone == "offices" else int(rng.integers(2, 5))
+        count = int(rng.integers(1, 3)) if zone == "offices" else int(rng.integers(2, 4))
         cuts = np.linspace(start, end, count + 1)
         cuts[1:-1] += rng.uniform(-1.2, 1.2, count - 1)
         lower = 0.0
@@ -122,7 +122,7 @@ class Plots:
         """Trees in two rows behind a fence."""
         front = self._profile.frontage(side)
         items: list[Item] = []
-        for row, per in ((1.8, 4.0), (6.0, 5.0), (11.0, 6.0)):
+        for row, per in ((1.9, 4.4), (8.0, 4.8)):
             for s in np.arange(start + 1.0, end, per):
                 d = front + side * (row + float(rng.uniform(-0.6, 0.8)))
                 at = float(s + rng.uniform(-1, 1))
@@ -142,14 +142,14 @@ class Plots:
         """Return panels of one kind of fence from `start` to `end` at `d`."""
         kind = KINDS[int(rng.integers(len(KINDS) - 1))]
         height = float(rng.uniform(*tall))
-        count = max(1, round((end - start) / 6.0))
+        count = max(1, round((end - start) / 12.0))
         length = (end - start) / count
         texture = fence_texture(rng, kind, length, height)
         gain = self._light.on(facing(1 if d > 0 else -1, heading))
         panels: list[Item] = []
         for panel in range(count):
             near = start + panel * length
-            panels.append(Fence(near + length, _upright(near, near + length, d, height), texture, gain, 75.0))
+            panels.append(Fence(near + length, _upright(near, near + length, d, height), texture, gain, 62.0))
         return panels
 
 

@@ -98,7 +98,7 @@ class Roadside:
             far = near + length
             places = np.array([[near, d, 0.0], [near, d, tall], [far, d, tall], [far, d, 0.0]])
             texture = self._guard if guard else self._rail
-            panels.append(Fence(far, places, texture, gain, 70.0))
+            panels.append(Fence(far, places, texture, gain, 58.0))
         return panels
 
     def street_trees(

@@ -8,6 +8,8 @@ import os
 import sys
 from collections.abc import Sequence
 
+import torch
+
 from rtseg import __version__
 from rtseg.cli import dataset, evaluate, networks, segment, train
 from rtseg.errors import RtsegError
@@ -43,6 +45,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         if os.environ.get("RTSEG_TRACEBACK"):
             raise
         sys.stderr.write(f"rtseg: {' '.join(str(error).split())}\n")
+        return 2
+    except torch.OutOfMemoryError as error:
+        sys.stderr.write(
+            f"rtseg: out of device memory ({str(error).splitlines()[0]}); take a smaller batch "
+            "or crop, or --device cpu\n"
+        )
         return 2
     except KeyboardInterrupt:
         sys.stderr.write("rtseg: interrupted\n")

@@ -27,7 +27,7 @@ def save_palette(path: Path, ids: np.ndarray, bits: int = 8, **options: object) 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
 def test_indices_of_a_palette_png_are_read_not_its_colours(tmp_path: Path, bits: int) -> None:
-    ids = IDS % 2**bits
+    ids = IDS & (2**bits - 1)
     save_palette(tmp_path / "mask.png", ids, bits)
     assert cv2.imread(str(tmp_path / "mask.png"), cv2.IMREAD_UNCHANGED).ndim == 3  # the trap
     np.testing.assert_array_equal(read_ids(tmp_path / "mask.png"), ids)
