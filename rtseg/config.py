@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -57,7 +57,7 @@ def apply_overrides(values: Mapping[str, Any], overrides: Iterable[str]) -> dict
         ConfigError: an override has no ``=``, its value is no YAML, or its path leads through
             something that is neither a mapping nor a list.
     """
-    changed = _copy(values)
+    changed: dict[str, Any] = _copy(values)
     for override in overrides:
         path, separator, text = override.partition("=")
         if not separator or not path:
@@ -147,14 +147,23 @@ def _fields_at(model: type[BaseModel], location: tuple[Any, ...]) -> set[str]:
     """Return the field names that are allowed at a location of the model, unions included."""
     models = [model]
     for part in location:
-        found = [
-            inner
+        inner = [
+            found
             for outer in models
             if isinstance(part, str) and part in outer.model_fields
-            for inner in _models_in(outer.model_fields[part].annotation)
+            for found in _models_in(outer.model_fields[part].annotation)
         ]
-        models = found or models  # list positions and union tags keep the level
+        # A list position keeps the level; a union's tag picks the model that has it.
+        tagged = [outer for outer in models if _has_tag(outer, part)]
+        models = inner or tagged or models
     return {name for found in models for name in found.model_fields}
+
+
+def _has_tag(model: type[BaseModel], tag: Any) -> bool:
+    return any(
+        get_origin(field.annotation) is Literal and tag in get_args(field.annotation)
+        for field in model.model_fields.values()
+    )
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:

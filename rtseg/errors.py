@@ -66,6 +66,6 @@ class MissingExtraError(RtsegError, ImportError):
 
 
 def closest(name: str, allowed: Iterable[str]) -> str:
-    """Return ``" Did you mean 'x'?"`` for the allowed name nearest to `name`, or an empty string."""
+    """Return ``" Did you mean 'x'?"`` for the allowed name nearest to `name`, or nothing."""
     matches = difflib.get_close_matches(name, list(allowed), n=1, cutoff=0.5)
     return f" Did you mean {matches[0]!r}?" if matches else ""

@@ -1,4 +1,4 @@
-"""A table of interchangeable parts by name: networks, data sets, losses, sources, sinks, backends."""
+"""A table of interchangeable parts by name: networks, data sets, losses, sources, sinks."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated, Literal
 
 import pytest
 from pydantic import Field
@@ -20,11 +21,22 @@ class Source(Config):
     split: str
 
 
+class Square(Config):
+    shape: Literal["square"]
+    side_px: int = 1
+
+
+class Circle(Config):
+    shape: Literal["circle"]
+    radius_px: int = 1
+
+
 class Run(Config):
     name: str
     optimiser: Optimiser = Optimiser()
-    sources: list[Source] = []
+    sources: list[Source] = Field(default=[])
     teacher: Source | None = None
+    shapes: list[Annotated[Square | Circle, Field(discriminator="shape")]] = Field(default=[])
 
 
 def write(folder: Path, text: str) -> Path:
@@ -55,6 +67,10 @@ def test_overrides_leave_what_they_change_untouched() -> None:
         ("name: a\noptimiser: {rat: 1}", r"'optimiser\.rat'\. Did you mean 'rate'\?"),
         ("name: a\nsources: [{splt: x}]", r"'sources\.0\.splt'\. Did you mean 'split'\?"),
         ("name: a\nteacher: {splt: x}", r"'teacher\.splt'\. Did you mean 'split'\?"),
+        (
+            "name: a\nshapes: [{shape: square, sid_px: 3}]",
+            r"'side_px'\? Known here: shape, side_px$",
+        ),
         ("{}", "the key 'name' is missing"),
         ("name: a\noptimiser: {rate: -1}", r"optimiser\.rate is -1: .*greater than 0"),
         ("name: a\noptimiser: {rate: .nan}", r"optimiser\.rate is nan"),
@@ -105,5 +121,5 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
 
 
 def test_validation_names_its_origin() -> None:
-    with pytest.raises(ConfigError, match="^here: "):
+    with pytest.raises(ConfigError, match=r"^here: "):
         validate(Run, {}, "here")

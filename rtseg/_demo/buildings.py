@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 
 from rtseg._demo.canvas import Texture
-from rtseg._demo.facade import PER_M, Style, facade_texture, wall_texture
+from rtseg._demo.facade import PER_M, Style, facade_texture, wall_texture, window_row
 from rtseg._demo.items import Brush
-from rtseg._demo.light import Light, facing
+from rtseg._demo.light import Gain, Light, facing
 from rtseg._demo.noise import F64, U8, fractal_noise, to_u8
 from rtseg._demo.truth import BUILDING
 
@@ -21,6 +21,7 @@ FAR_M = 45.0
 """Farther than this, a row of houses is painted as one strip."""
 
 _STRIP_PER_M = 10
+_CHIMNEY_M = (0.95, 2.0)
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,19 @@ class House:
             self.gable = Texture(_gable(rng, style, tall, plot.pitched), light.on(end))
         self.roof = None
         if plot.pitched:
-            self.roof = Texture(_tiles(rng, length), light.on((slant[0] * 0.6, slant[1] * 0.6, 0.8)))
+            self.roof = Texture(
+                _tiles(rng, length), light.on((slant[0] * 0.6, slant[1] * 0.6, 0.8))
+            )
         self.places = self._corners(plot, tall)
         self.height = tall
+        self.chimney: tuple[float, Texture] | None = None
+        if plot.pitched and rng.random() < 0.7:
+            along = float(rng.uniform(0.12, 0.88))
+            stack = Texture(_chimney(rng), light.upright(0.3))
+            self.chimney = (along, stack)
+            s = plot.start + along * length
+            top = (s, plot.front + plot.side * _DEPTH_M / 2, tall + _RIDGE_M - 0.6)
+            self.places = np.concatenate([self.places, [top]])
         self.row_start = plot.start
         self.plot = plot
 
@@ -101,13 +112,29 @@ class House:
         left = self.plot.side < 0
         canvas = brush.canvas
         span = (cut, 1.0) if left else (0.0, 1.0 - cut)
-        if self.roof is not None:
-            corners = pixels[[6, 7, 2, 1]] if left else pixels[[7, 6, 1, 2]]
-            canvas.quad(self.roof, corners, BUILDING, None, haze, opacity, span)
+        if self.chimney is not None and cut <= self.chimney[0]:
+            depth = float(depths[10])
+            size = (brush.px(_CHIMNEY_M[0], depth), brush.px(_CHIMNEY_M[1], depth))
+            foot = (float(pixels[10, 0]), float(pixels[10, 1]))
+            canvas.upright(self.chimney[1], foot, size, BUILDING, None, haze, opacity)
+        self.paint_top(brush, pixels, haze, opacity, span)
         if cut <= 0:
             self.paint_gable(brush, pixels, near, opacity)
         corners = pixels[[1, 2, 3, 0]] if left else pixels[[2, 1, 0, 3]]
         canvas.quad(self.front, corners, BUILDING, None, haze, opacity, span)
+
+    def paint_top(
+        self,
+        brush: Brush,
+        pixels: F64,
+        haze: tuple[float, Gain],
+        opacity: float,
+        span: tuple[float, float] = (0.0, 1.0),
+    ) -> None:
+        """Paint the roof, if it slopes."""
+        if self.roof is not None:
+            corners = pixels[[6, 7, 2, 1]] if self.plot.side < 0 else pixels[[7, 6, 1, 2]]
+            brush.canvas.quad(self.roof, corners, BUILDING, None, haze, opacity, span)
 
     def paint_gable(self, brush: Brush, pixels: F64, near: float, opacity: float) -> None:
         """Paint the wall at the near end, if it can be seen."""
@@ -129,7 +156,7 @@ class Row:
         self.order = max(house.plot.end for house in houses)
         self._start = min(house.plot.start for house in houses)
         self._side = houses[0].plot.side
-        self._tall = max(house.height + _RIDGE_M for house in houses)
+        self._tall = max(house.height for house in houses)
         width = max(1, round((self.order - self._start) * _STRIP_PER_M))
         self._picture: U8 = np.zeros((round(self._tall * _STRIP_PER_M), width, 4), np.uint8)
         for house in houses:
@@ -141,9 +168,9 @@ class Row:
             [(self._start, d, 0.0), (self._start, d, self._tall),
              (self.order, d, self._tall), (self.order, d, 0.0)]
         )  # fmt: skip
-        self._end = next((house for house in houses if house.gable is not None), None)
-        if self._end is not None:
-            self.places = np.concatenate([self.places, self._end.places])
+        self._houses = houses
+        self._stops = np.cumsum([4] + [len(house.places) for house in houses]).tolist()
+        self.places = np.concatenate([self.places, *(house.places for house in houses)])
 
     def _add(self, house: House) -> None:
         rows, columns = self._picture.shape[:2]
@@ -155,22 +182,19 @@ class Row:
         size = (max(1, right - left), tall)
         front = cv2.resize(house.front.level(0, 0), size, interpolation=cv2.INTER_AREA)
         self._picture[rows - tall :, left:right] = front
-        if house.roof is not None:
-            rise = min(rows - tall, round(0.55 * _RIDGE_M * _STRIP_PER_M))
-            size = (size[0], max(1, rise))
-            roof = cv2.resize(house.roof.level(0, 0), size, interpolation=cv2.INTER_AREA)
-            self._picture[rows - tall - rise : rows - tall, left:right] = roof
 
     def paint(self, brush: Brush, pixels: F64, depths: F64) -> None:
         """Paint the strip, if it is far enough."""
         near = float(depths[0])
         if self._start - brush.view.pose.s <= FAR_M:
             return
-        if self._end is not None:
-            self._end.paint_gable(brush, pixels[4:], near, brush.fade(near, 165.0))
-        corners = pixels[[1, 2, 3, 0]] if self._side < 0 else pixels[[2, 1, 0, 3]]
-        haze = brush.haze((near + float(depths[3])) / 2)
         opacity = brush.fade(near, 165.0)
+        haze = brush.haze((near + float(depths[3])) / 2)
+        for house, start in zip(self._houses[::-1], self._stops[-2::-1], strict=True):
+            house.paint_top(brush, pixels[start:], haze, opacity)
+            if house is self._houses[0]:
+                house.paint_gable(brush, pixels[start:], near, opacity)
+        corners = pixels[[1, 2, 3, 0]] if self._side < 0 else pixels[[2, 1, 0, 3]]
         brush.canvas.quad(self._texture, corners, BUILDING, None, haze, opacity)
 
 
@@ -178,6 +202,9 @@ def _gable(rng: np.random.Generator, style: Style, tall: float, pitched: bool) -
     """The wall at the end of a house, with a triangle on top under a pitched roof."""
     total = tall + (_RIDGE_M if pitched else 0.0)
     wall = to_u8(wall_texture(rng, style, _DEPTH_M, total))
+    if rng.random() < 0.55:
+        for floor in range(1, max(2, round(tall / style.floor))):
+            window_row(rng, wall, style, 3, wall.shape[0] - (floor + 1) * style.floor * PER_M)
     bgra = np.full((*wall.shape[:2], 4), 255, np.uint8)
     bgra[:, :, :3] = wall
     if pitched:
@@ -187,6 +214,23 @@ def _gable(rng: np.random.Generator, style: Style, tall: float, pitched: bool) -
         down = (np.arange(rows) + 0.5) / rows
         bgra[:rows, :, 3] = np.where(down[:, None] > across[None], 255, 0)
     return bgra
+
+
+def _chimney(rng: np.random.Generator) -> U8:
+    """A stack of bricks with two or three pots."""
+    picture = np.zeros((96, 46, 4), np.uint8)
+    brick = np.array((70, 86, 140)) * rng.uniform(0.7, 1.2)
+    body = picture[26:, 2:-2]
+    body[:, :, :3] = to_u8(brick + rng.normal(0, 9, (*body.shape[:2], 1)))
+    body[::6, :, :3] = to_u8(brick * 1.15)
+    body[:, -12:, :3] = (body[:, -12:, :3] * 0.7).astype(np.uint8)
+    body[:, :, 3] = 255
+    picture[22:30, :] = (*(brick * 0.8).astype(int).tolist(), 255)
+    for pot in range(int(rng.integers(2, 4))):
+        left = 4 + pot * 13
+        picture[3:22, left : left + 9] = (66, 104, 176, 255)
+        picture[3:22, left + 6 : left + 9] = (44, 74, 130, 255)
+    return picture
 
 
 def _tiles(rng: np.random.Generator, length: float) -> U8:

@@ -171,9 +171,8 @@ def _side(model: Model, paint: Bgr) -> U8:
     _fill(picture, model, cabin, (*(value * 0.92 for value in paint), 255))
     _side_windows(picture, model)
     _door_lines(picture, model, paint)
-    sill = round(0.24 * PER_M)
-    picture[height - sill :, :, :3] = (24, 24, 24)
-    picture[height - round(0.2 * PER_M) :, :, 3] = 0
+    picture[height - round(0.3 * PER_M) :, :, :3] = (24, 24, 24)
+    picture[height - round(0.22 * PER_M) :] = 0
     _wheels(picture, model)
     return picture
 
@@ -217,8 +216,8 @@ def _side_windows(picture: U8, model: Model) -> None:
         _at(model, high - 0.3, model.belt + 0.05), _at(model, low * 0.5 + high * 0.5, model.belt + 0.05),
     ]  # fmt: skip
     _fill(picture, model, shine, (110, 98, 86, 255))
-    for pillar in range(1, model.doors + (model.doors > 1)):
-        along = model.tail[0] + (model.nose[1] - 0.5 - model.tail[0]) * pillar / (model.doors + 0.4)
+    for pillar in range(1, model.doors):
+        along = low + (high + 0.25 - low) * pillar / model.doors
         x, top = _at(model, along, model.roof - 0.05)
         bottom = _at(model, along, model.belt)[1]
         cv2.line(picture, (round(x), round(top)), (round(x), round(bottom)), (30, 28, 28, 255), 5)
@@ -260,13 +259,21 @@ def _end_low(model: Model, paint: Bgr, rear: bool, lamps: bool) -> U8:
     tall = model.belt if rear else model.bonnet
     height, width = round(tall * PER_M), round(model.width * PER_M)
     picture = _metal(paint, height, width)
-    low = height - round(0.2 * PER_M)
-    bumper = height - round(0.48 * PER_M)
-    picture[bumper:low, :, :3] = (picture[bumper:low, :, :3] * 0.8).astype(np.uint8)
+    across = np.abs(np.linspace(-1, 1, width)) ** 5
+    picture[:, :, :3] = (picture[:, :, :3] * (1 - 0.3 * across)[None, :, None]).astype(np.uint8)
+    low = height - round(0.26 * PER_M)
+    bumper = height - round(0.5 * PER_M)
+    picture[bumper:low, :, :3] = (picture[bumper:low, :, :3] * 0.78).astype(np.uint8)
     picture[bumper : bumper + 2, :, :3] //= 2
-    picture[low:, :, :3] = 14
-    for x in (round(0.06 * width), round(0.8 * width)):
-        cv2.rectangle(picture, (x, low - 6), (x + round(0.14 * width), height), (30, 30, 30, 255), -1)
+    picture[low:] = 0
+    inset = round(0.05 * width)
+    picture[low : low + round(0.1 * PER_M), inset:-inset] = (16, 16, 16, 255)
+    for x in (inset, round(0.81 * width)):
+        tyre = (x, low - 5), (x + round(0.14 * width), height - 1)
+        cv2.rectangle(picture, *tyre, (30, 30, 30, 255), -1)
+        cv2.rectangle(picture, (x, low - 5), (x + 2, height - 1), (50, 50, 50, 255), -1)
+    for corner in (np.s_[low - 4 : low, :3], np.s_[low - 4 : low, -3:]):
+        picture[corner] = 0
     if rear:
         _rear_lamps(picture, width, height, lamps)
     else:
@@ -274,7 +281,13 @@ def _end_low(model: Model, paint: Bgr, rear: bool, lamps: bool) -> U8:
     plate = (238, 240, 240, 255) if not rear else (60, 205, 240, 255)
     half, y = round(0.26 * PER_M), bumper - (round(0.2 * PER_M) if rear else -8)
     cv2.rectangle(picture, (width // 2 - half, y), (width // 2 + half, y + 9), plate, -1)
-    cv2.rectangle(picture, (width // 2 - half + 6, y + 3), (width // 2 + half - 6, y + 6), (40, 40, 40, 255), -1)
+    cv2.rectangle(
+        picture,
+        (width // 2 - half + 6, y + 3),
+        (width // 2 + half - 6, y + 6),
+        (40, 40, 40, 255),
+        -1,
+    )
     return picture
 
 
@@ -289,14 +302,28 @@ def _rear_lamps(picture: U8, width: int, height: int, lamps: bool) -> None:
 
 def _grille(picture: U8, width: int, bumper: int, lamps: bool) -> None:
     top, tall = round(0.12 * bumper), max(6, round(0.5 * bumper))
-    cv2.rectangle(picture, (width // 3, top + 2), (2 * width // 3, top + tall), (34, 34, 34, 255), -1)
+    cv2.rectangle(
+        picture, (width // 3, top + 2), (2 * width // 3, top + tall), (34, 34, 34, 255), -1
+    )
     for y in range(top + 4, top + tall, 4):
         cv2.line(picture, (width // 3, y), (2 * width // 3, y), (110, 112, 112, 255), 1)
     glass = (245, 252, 255, 255) if lamps else (222, 226, 226, 255)
     for x in (round(0.16 * width), round(0.84 * width)):
         centre = (x, top + tall // 2)
-        cv2.ellipse(picture, centre, (round(0.13 * width), tall // 2), 0, 0, 360, (70, 70, 70, 255), -1, cv2.LINE_AA)
-        cv2.ellipse(picture, centre, (round(0.11 * width), tall // 2 - 2), 0, 0, 360, glass, -1, cv2.LINE_AA)
+        cv2.ellipse(
+            picture,
+            centre,
+            (round(0.13 * width), tall // 2),
+            0,
+            0,
+            360,
+            (70, 70, 70, 255),
+            -1,
+            cv2.LINE_AA,
+        )
+        cv2.ellipse(
+            picture, centre, (round(0.11 * width), tall // 2 - 2), 0, 0, 360, glass, -1, cv2.LINE_AA
+        )
 
 
 def _end_high(model: Model, paint: Bgr) -> U8:

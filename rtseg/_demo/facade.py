@@ -115,14 +115,16 @@ def facade_texture(
     bays = max(1, round(width_m / style.bay))
     front = to_u8(wall)
     floor_px = style.floor * PER_M
+    extra = _EXTRAS[int(rng.integers(len(_EXTRAS)))]
     for floor in range(1, floors):
-        _row_of_windows(rng, front, style, bays, height - (floor + 1) * floor_px)
+        window_row(rng, front, style, bays, height - (floor + 1) * floor_px, extra)
         if style.sill and floor == 1:
             _band(front, round(height - floor * floor_px), 5, 1.18)
     if shop:
         _shop(rng, front, round(height - floor_px * 0.98))
     else:
         _ground_floor(rng, front, style, bays, height - floor_px)
+    _pipes(rng, front)
     _band(front, 0, round(0.35 * PER_M), 1.16)
     _band(front, round(0.35 * PER_M), 4, 0.66)
     _band(front, height - 4, 4, 0.72)
@@ -136,9 +138,10 @@ def _band(front: U8, top: int, tall: int, factor: float) -> None:
     part[:] = np.clip(part.astype(np.float32) * factor, 0, 255).astype(np.uint8)
 
 
-def _row_of_windows(
-    rng: np.random.Generator, front: U8, style: Style, bays: int, top: float
+def window_row(
+    rng: np.random.Generator, front: U8, style: Style, bays: int, top: float, extra: str = ""
 ) -> None:
+    """Put a row of `bays` windows onto `front`; the floor begins at row `top`."""
     axis = front.shape[1] / bays
     wide, tall = (round(size * PER_M) for size in style.window)
     wide = min(wide, round(axis) - 6)
@@ -148,6 +151,50 @@ def _row_of_windows(
         x = round((bay + 0.5) * axis - wide / 2)
         one = pane if rng.random() < 0.35 else _window(rng, style, wide, tall)
         _place(front, one, x, y, style.sill)
+        if extra == "shutters":
+            _shutters(front, x, y, wide, tall, style)
+        elif extra == "flowers" and rng.random() < 0.5:
+            _flowers(rng, front, x, y + tall, wide)
+        elif extra == "balconies" and rng.random() < 0.6:
+            _balcony(front, x, y, wide, tall)
+
+
+def _shutters(front: U8, x: int, y: int, wide: int, tall: int, style: Style) -> None:
+    colour = tuple(round(value * 0.5 + 20) for value in style.colour[::-1])
+    each = max(4, wide // 3)
+    for left in (x - each - 1, x + wide + 1):
+        cv2.rectangle(front, (left, y), (left + each, y + tall), colour, -1)
+        for line in range(y + 3, y + tall, 4):
+            dark = tuple(round(value * 0.7) for value in colour)
+            cv2.line(front, (left + 1, line), (left + each - 1, line), dark, 1)
+
+
+def _flowers(rng: np.random.Generator, front: U8, x: int, y: int, wide: int) -> None:
+    cv2.rectangle(front, (x, y), (x + wide, y + 7), (60, 80, 110), -1)
+    for _ in range(wide):
+        spot = (int(x + rng.uniform(0, wide)), int(y - rng.uniform(-3, 7)))
+        colour = ((50, 110, 60), (40, 90, 50), (80, 60, 200), (200, 120, 210))[int(rng.integers(4))]
+        cv2.circle(front, spot, 2, colour, -1)
+
+
+def _balcony(front: U8, x: int, y: int, wide: int, tall: int) -> None:
+    left, right, top, low = x - 8, x + wide + 8, y + tall // 2, y + tall + 8
+    for bar in range(left, right, 5):
+        cv2.line(front, (bar, top), (bar, low), (48, 46, 44), 1)
+    cv2.rectangle(front, (left, top - 2), (right, top), (58, 56, 54), -1)
+    cv2.rectangle(front, (left - 2, low - 3), (right + 2, low + 3), (178, 180, 180), -1)
+    _shade(front, left, low + 4, right - left, 12, 0.7)
+
+
+def _pipes(rng: np.random.Generator, front: U8) -> None:
+    """A rain pipe at one edge."""
+    if rng.random() < 0.6:
+        x = 4 if rng.random() < 0.5 else front.shape[1] - 8
+        cv2.rectangle(front, (x, 12), (x + 3, front.shape[0]), (70, 70, 72), -1)
+        cv2.line(front, (x + 4, 12), (x + 4, front.shape[0]), (40, 40, 42), 1)
+
+
+_EXTRAS = ("", "", "shutters", "flowers", "balconies")
 
 
 def _place(front: U8, pane: U8, x: int, y: int, sill: bool) -> None:
@@ -212,10 +259,8 @@ def _frame(pane: U8, style: Style) -> None:
         cv2.line(pane, (0, y), (wide, y), colour, 1 if down > 2 else 2)
 
 
-def _ground_floor(
-    rng: np.random.Generator, front: U8, style: Style, bays: int, top: float
-) -> None:
-    _row_of_windows(rng, front, style, bays, top)
+def _ground_floor(rng: np.random.Generator, front: U8, style: Style, bays: int, top: float) -> None:
+    window_row(rng, front, style, bays, top)
     axis = front.shape[1] / bays
     for bay in {int(rng.integers(bays)), bays - 1 if bays > 3 else 0}:
         _door(rng, front, round((bay + 0.5) * axis), style)
@@ -265,7 +310,9 @@ def _display(rng: np.random.Generator, pane: U8) -> None:
         size = (int(rng.uniform(3, 14)), int(rng.uniform(4, 22)))
         goods = tuple(rng.uniform(50, 230, 3).tolist())
         cv2.rectangle(glass, (x, y), (x + size[0], y + size[1]), goods, -1)
-    glass = cv2.addWeighted(glass, 0.7, to_u8(_glass(rng, wide, tall, 1.2)), 0.3, 0).astype(np.uint8)
+    glass = cv2.addWeighted(glass, 0.7, to_u8(_glass(rng, wide, tall, 1.2)), 0.3, 0).astype(
+        np.uint8
+    )
     pane[:] = glass
     cv2.rectangle(pane, (0, 0), (wide - 1, tall - 1), (52, 50, 48), 1)
 

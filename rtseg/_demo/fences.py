@@ -38,9 +38,9 @@ _PAINTS = ((46, 46, 44), (60, 84, 52), (150, 152, 152), (226, 228, 228), (88, 62
 
 def _boards(rng: np.random.Generator, picture: U8) -> None:
     height, width = picture.shape[:2]
-    base = np.array(((70, 104, 142), (90, 120, 150), (58, 78, 98), (110, 126, 134))[
-        int(rng.integers(4))
-    ])
+    base = np.array(
+        ((70, 104, 142), (90, 120, 150), (58, 78, 98), (110, 126, 134))[int(rng.integers(4))]
+    )
     plank = round(0.14 * _PER_M)
     tones = rng.normal(1.0, 0.1, width // plank + 1)[np.arange(width) // plank]
     grain = 1 + 0.1 * fractal_noise(rng, height, width, max(2, width // 6), 2)

@@ -48,7 +48,9 @@ def outfit_of(seed: int, number: int) -> Outfit:
     rng = generator(seed, 30, number)
 
     def one(inks: tuple[Ink, ...]) -> Ink:
-        b, g, r = np.clip(np.array(inks[int(rng.integers(len(inks)))]) * rng.uniform(0.8, 1.15), 0, 245)
+        b, g, r = np.clip(
+            np.array(inks[int(rng.integers(len(inks)))]) * rng.uniform(0.8, 1.15), 0, 245
+        )
         return float(b), float(g), float(r)
 
     return Outfit(
@@ -90,9 +92,7 @@ class Sketch:
             colour = (*(value * tone for value in ink), 255)
             centre = self._px(x - shift * size[0], y + shift * size[1] * 0.4)
             part = (round(axes[0] * scale), round(axes[1] * scale))
-            cv2.ellipse(
-                self.picture, centre, part, 0, 0, 360, colour, -1, cv2.LINE_AA, 4
-            )
+            cv2.ellipse(self.picture, centre, part, 0, 0, 360, colour, -1, cv2.LINE_AA, 4)
 
     def shape(self, points: list[tuple[float, float]], ink: Ink, tone: float = 1.0) -> None:
         """Fill a polygon."""
@@ -131,7 +131,9 @@ def _side_legs(sketch: Sketch, outfit: Outfit, swing: float, lift: float) -> Non
         knee = (reach * 0.5 + 0.05, 0.5 + raised * 0.5)
         foot = (reach, 0.08 + raised)
         sketch.limb([(0, 0.92), knee, foot], 0.15 * outfit.build, ink)
-        sketch.limb([(reach - 0.03, 0.05 + raised), (reach + 0.13, 0.04 + raised)], 0.09, outfit.shoes)
+        sketch.limb(
+            [(reach - 0.03, 0.05 + raised), (reach + 0.13, 0.04 + raised)], 0.09, outfit.shoes
+        )
 
 
 def _side_body(sketch: Sketch, outfit: Outfit, swing: float, bob: float) -> None:
@@ -165,7 +167,13 @@ def _end_body(sketch: Sketch, outfit: Outfit, swing: float, bob: float, back: bo
         sketch.limb([(sign * wide, 1.42 + bob), (sign * (wide + 0.07), low)], 0.11, outfit.top)
         sketch.ball(sign * (wide + 0.07), low - 0.05, (0.05, 0.06), outfit.skin)
     low = 0.6 if outfit.coat else 0.86
-    body = [(-wide * 0.85, low), (-wide, 1.38), (-0.12, 1.52 + bob), (0.12, 1.52 + bob), (wide, 1.38)]
+    body = [
+        (-wide * 0.85, low),
+        (-wide, 1.38),
+        (-0.12, 1.52 + bob),
+        (0.12, 1.52 + bob),
+        (wide, 1.38),
+    ]
     sketch.shape([*body, (wide * 0.85, low)], outfit.top, 0.8)
     sketch.shape([(-wide * 0.8, low), (-wide * 0.95, 1.36), (-0.1, 1.5), (0.02, 1.5), (0.0, low)],
                  outfit.top, 1.0)  # fmt: skip
@@ -209,7 +217,10 @@ def _side_rider(sketch: Sketch, outfit: Outfit, turn: float) -> None:
     for sign, tone in ((-1, 0.7), (1, 1.0)):
         if sign > 0:
             _bicycle(sketch, outfit.top)
-        foot = (0.17 * np.cos(turn + np.pi * (sign > 0)), 0.3 + 0.17 * np.sin(turn + np.pi * (sign > 0)))
+        foot = (
+            0.17 * np.cos(turn + np.pi * (sign > 0)),
+            0.3 + 0.17 * np.sin(turn + np.pi * (sign > 0)),
+        )
         knee = (0.16 + foot[0] * 0.5, 0.66 + (foot[1] - 0.3) * 0.6)
         points = [(-0.18, 1.02), (float(knee[0]), float(knee[1])), (float(foot[0]), float(foot[1]))]
         sketch.limb(points, 0.14, _toned(outfit.legs, tone))
@@ -231,7 +242,9 @@ def _end_rider(sketch: Sketch, outfit: Outfit, push: float, back: bool) -> None:
         sketch.limb([(sign * 0.2, 1.42), (sign * 0.3, 1.2), (sign * 0.26, 1.08)], 0.1, outfit.top)
     sketch.shape([(-0.19, 0.92), (-0.22, 1.4), (-0.1, 1.54), (0.1, 1.54), (0.22, 1.4), (0.19, 0.92)],
                  outfit.top, 0.82)  # fmt: skip
-    sketch.shape([(-0.17, 0.94), (-0.2, 1.38), (-0.08, 1.52), (0.02, 1.52), (0.0, 0.94)], outfit.top)
+    sketch.shape(
+        [(-0.17, 0.94), (-0.2, 1.38), (-0.08, 1.52), (0.02, 1.52), (0.0, 0.94)], outfit.top
+    )
     if back:
         sketch.limb([(-0.03, 0.78), (0.03, 0.78)], 0.07, (40, 40, 220))
     sketch.ball(0, 1.67, (0.1, 0.13), outfit.hair if back else outfit.skin)

@@ -27,7 +27,7 @@ from rtseg._demo.route import Profile
 from rtseg._demo.truth import PAVEMENT, ROAD
 
 _GRAIN_M = 2.0
-_GRAIN_TO_M = 7.0
+_GRAIN_TO_M = 8.0
 
 
 @dataclass(frozen=True)
@@ -111,15 +111,16 @@ class Ground:
             return
         scale = self._grain.shape[0] / _GRAIN_M
         x, y = d[low:] * np.float32(scale), s[low:] * np.float32(scale)
-        grain = cv2.remap(self._grain, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+        found = cv2.remap(self._grain, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+        fade = np.clip((_GRAIN_TO_M - depth[low:]) / 3.0, 0, 1) * 256
+        rough = (found.astype(np.int16) - 128) * fade.astype(np.int16)[:, None]
+        grain = ((rough >> 8) + 128).astype(np.uint8)
         near = canvas.image[canvas.height - len(grain) :]
         grains = canvas.buffer(0, len(grain))
         cv2.cvtColor(grain, cv2.COLOR_GRAY2BGRA, grains)
         cv2.multiply(near, grains, near, 1 / 128)
 
-    def _shine(
-        self, canvas: Canvas, shadows: Sequence[Decal], first: int, depth: F64
-    ) -> None:
+    def _shine(self, canvas: Canvas, shadows: Sequence[Decal], first: int, depth: F64) -> None:
         """Light the surface: sun and sky, cast shadows (at half the resolution), haze by row."""
         surface = canvas.image[first:]
         rows, columns = surface.shape[:2]

@@ -20,9 +20,11 @@ class Lens:
         y, x = np.mgrid[0:height, 0:width].astype(np.float32)
         far = ((x / width - 0.5) ** 2 + ((y / height - 0.5) * height / width) ** 2) * 4
         strength = float(rng.uniform(0.1, 0.26))
-        fall = np.clip(128 * (1.03 - strength * far), 0, 255).astype(np.uint8)
-        self._fall = np.repeat(fall[:, :, None], 3, 2)
+        tint = rng.uniform(0.96, 1.04, 3).astype(np.float32)
+        fall = 128 * (1.03 - strength * far)[:, :, None] * tint
+        self._fall = np.clip(np.rint(fall), 0, 255).astype(np.uint8)
         sigma = {"sunny": 1.6, "overcast": 2.2, "dusk": 3.2}[light.kind] * rng.uniform(0.7, 1.3)
+        self._blur = float(rng.uniform(0.35, 0.6))
         shape = (height + _SLACK, width + _SLACK, 3)
         noise = rng.standard_normal(shape, dtype=np.float32) * np.float32(sigma)
         self._plus = np.clip(np.rint(noise), 0, 40).astype(np.uint8)
@@ -32,6 +34,7 @@ class Lens:
         """Turn the painted picture [H, W, 4] of frame `index` into the camera's [H, W, 3]."""
         picture = cv2.cvtColor(image, cv2.COLOR_BGRA2BGR)
         picture = cv2.multiply(picture, self._fall, scale=exposure / 128)
+        picture = cv2.GaussianBlur(picture, (3, 3), self._blur)
         bits = mixed(self._seed, index)
         top, left = bits % _SLACK, (bits >> 8) % _SLACK
         window = np.s_[top : top + self._height, left : left + self._width]

@@ -49,7 +49,9 @@ def lines(start: float, end: float, profile: Profile, style: int) -> list[Mark]:
         elif style == 1:
             marks += [strip(start, end, kerb - side * 0.35, 0.11)]
         else:
-            marks += [strip(s, s + 1.0, kerb - side * 0.45, 0.1) for s in np.arange(start, end, 2.0)]
+            marks += [
+                strip(s, s + 1.0, kerb - side * 0.45, 0.1) for s in np.arange(start, end, 2.0)
+            ]
     return marks
 
 

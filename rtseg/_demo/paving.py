@@ -56,7 +56,7 @@ def _tinted(grey: F32, tint: F32) -> F32:
 
 
 def _asphalt(rng: np.random.Generator, d: F32, profile: Profile) -> F32:
-    base = float(rng.uniform(78, 116))
+    base = float(rng.uniform(86, 132))
     grey = base + 9 * fractal_noise(rng, ROWS, COLUMNS, 24, 3)
     grey += rng.normal(0, 5.0, (ROWS, COLUMNS)).astype(np.float32)
     for lane_side in (-1, 1):
@@ -145,5 +145,3 @@ def _kerb(rng: np.random.Generator, tile: F32, beyond: F32) -> None:
     stone += rng.normal(0, 5, (ROWS, 1, 1)).astype(np.float32)
     stone[:: round(PERIOD_M / 26 * ALONG)] -= 40
     tile[:, top] = stone
-
-

@@ -55,7 +55,13 @@ class Plots:
         )  # fmt: skip
 
     def build(
-        self, rng: np.random.Generator, zone: str, start: float, end: float, side: int, heading: float
+        self,
+        rng: np.random.Generator,
+        zone: str,
+        start: float,
+        end: float,
+        side: int,
+        heading: float,
     ) -> list[Item]:
         """Return what stands between `start` and `end` on `side`."""
         if zone == "park":
@@ -68,7 +74,13 @@ class Plots:
         return style_of(rng, modern, 0.4 if self._light.lamps else 0.03)
 
     def _row(
-        self, rng: np.random.Generator, zone: str, start: float, end: float, side: int, heading: float
+        self,
+        rng: np.random.Generator,
+        zone: str,
+        start: float,
+        end: float,
+        side: int,
+        heading: float,
     ) -> list[Item]:
         """Houses wall to wall at the pavement."""
         front = self._profile.frontage(side)
@@ -84,7 +96,9 @@ class Plots:
             set_back = side * float(rng.choice([0.0, 0.0, 0.3, 0.6]))
             pitched = zone != "offices" and bool(rng.random() < 0.6)
             tall = floors * style.floor + 2.0 * pitched
-            plot = Plot(near, far, front + set_back, heading, floors, pitched, bool(shop), tall > lower)
+            plot = Plot(
+                near, far, front + set_back, heading, floors, pitched, bool(shop), tall > lower
+            )
             lower = tall
             items.append(House(rng, plot, style, self._light))
             if shop and rng.random() < 0.6:
@@ -111,7 +125,9 @@ class Plots:
             items.append(House(rng, plot, self._style(rng, modern), self._light))
         items.append(Row([item for item in items if isinstance(item, House)]))
         for s in rng.uniform(start, end, int(rng.integers(1, 4))).tolist():
-            items.append(self.standing_tree(rng, s, front + side * 1.8, float(rng.uniform(0.5, 0.9))))
+            items.append(
+                self.standing_tree(rng, s, front + side * 1.8, float(rng.uniform(0.5, 0.9)))
+            )
         items.append(self.standing_tree(rng, middle, front + depth + side * 5, 1.1))
         items += self.fence(rng, start, end, front, heading, (0.9, 1.5))
         return items
@@ -149,7 +165,9 @@ class Plots:
         panels: list[Item] = []
         for panel in range(count):
             near = start + panel * length
-            panels.append(Fence(near + length, _upright(near, near + length, d, height), texture, gain, 62.0))
+            panels.append(
+                Fence(near + length, _upright(near, near + length, d, height), texture, gain, 62.0)
+            )
         return panels
 
 

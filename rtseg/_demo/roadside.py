@@ -88,7 +88,9 @@ class Roadside:
             s, place(s, d), self._banded, (0.0,), 2.9, 0.15, (plate,), self._light.upright(), 60.0
         )
 
-    def railing(self, start: float, end: float, side: int, heading: float, guard: bool) -> list[Item]:
+    def railing(
+        self, start: float, end: float, side: int, heading: float, guard: bool
+    ) -> list[Item]:
         """Return a railing at the kerb."""
         d = self._profile.kerb(side) + side * 0.4
         length, tall = (6.0, 0.85) if guard else (4.0, 1.1)
@@ -109,7 +111,9 @@ class Roadside:
             return []
         d = self._profile.kerb(side) + side * 1.0
         scale = float(rng.uniform(0.8, 1.2))
-        return [plots.standing_tree(rng, s, d, scale) for s in (start + 4.0, start + 18.0) if s < end]
+        return [
+            plots.standing_tree(rng, s, d, scale) for s in (start + 4.0, start + 18.0) if s < end
+        ]
 
     def parked(
         self, rng: np.random.Generator, start: float, end: float, side: int, heading: float
@@ -133,6 +137,8 @@ class Roadside:
         texture: Texture = bicycle_texture(self._seed, int(rng.integers(6)))
         gain = self._light.upright(0.4)
         return [
-            Standing(s + n * 0.8, place(s + n * 0.8, d), texture, (1.75, 1.0), BICYCLIST, gain, 45.0)
+            Standing(
+                s + n * 0.8, place(s + n * 0.8, d), texture, (1.75, 1.0), BICYCLIST, gain, 45.0
+            )
             for n in range(int(rng.integers(1, 3)))
         ]

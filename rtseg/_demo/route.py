@@ -46,7 +46,7 @@ class Route:
     def __init__(self, seed: int) -> None:
         rng = generator(seed, 1)
         self._waves = rng.uniform([90, 170, 300, 700], [140, 260, 520, 1100])
-        bend = rng.uniform(0.35, 1.0)
+        bend = rng.uniform(0.4, 1.6)
         self._turns = bend * np.array([0.07, 0.11, 0.2, 0.3]) * rng.uniform(0.5, 1, 4)
         self._turn_phases = rng.uniform(0, 2 * np.pi, 4)
         self._hill_waves = rng.uniform([260, 500], [400, 900])

@@ -84,9 +84,7 @@ def _order(item: Item) -> float:
     return -item.order
 
 
-def _projected(
-    view: View, outlines: list[F64]
-) -> list[tuple[npt.NDArray[np.int32], float, bool]]:
+def _projected(view: View, outlines: list[F64]) -> list[tuple[npt.NDArray[np.int32], float, bool]]:
     """Project flat outlines [n, 2] (s, d): each in sixteenths of a pixel, with the depth of its
     first corner, and whether it is on the picture."""
     if not outlines:

@@ -129,7 +129,9 @@ def _town(rng: np.random.Generator) -> U8:
 def _woods(rng: np.random.Generator) -> U8:
     """A strip of far tree tops, premultiplied BGRA, with gaps that show the houses."""
     height, width = 64, 2 * _TURN
-    tops = 0.42 + 0.28 * tiling_noise(rng, 1, width, 40)[0] + 0.3 * tiling_noise(rng, 1, width, 9)[0]
+    tops = (
+        0.42 + 0.28 * tiling_noise(rng, 1, width, 40)[0] + 0.3 * tiling_noise(rng, 1, width, 9)[0]
+    )
     tops += 0.07 * tiling_noise(rng, 1, width, 400)[0]
     rows = np.linspace(1, 0, height, dtype=np.float32)[:, None]
     inside = rows < np.clip(tops, 0, 0.95)

@@ -125,5 +125,3 @@ class Traffic:
                 view = "back" if speed > 0 else "front"
                 figure = self._figure("cyclist", number & 15, phase, view)
                 yield Standing(s, place(s, d), figure, CYCLIST_END_M, BICYCLIST, gain, _PEOPLE_M)
-
-

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from rtseg._demo.canvas import Texture
-from rtseg._demo.noise import U8, F64, generator, to_u8
+from rtseg._demo.noise import F32, F64, U8, fractal_noise, generator, to_u8
 
 TALL_PX, WIDE_PX = 448, 360
 KINDS = 7
@@ -24,19 +24,20 @@ def tree_texture(seed: int, kind: int) -> Texture:
     form = ("round", "round", "tall", "cone", "round", "wide", "tall")[kind % KINDS]
     bark = np.array((58, 72, 88)) * rng.uniform(0.7, 1.2)
     top = {"round": 0.42, "wide": 0.5, "tall": 0.5, "cone": 0.25}[form]
-    _branches(rng, picture, bark, top)
+    _branches(rng, picture, bark, top, form)
     centres, radii = _clumps(rng, form)
     _leaves(rng, picture, centres, radii)
     return Texture(picture)
 
 
-def _branches(rng: np.random.Generator, picture: U8, bark: F64, top: float) -> None:
+def _branches(rng: np.random.Generator, picture: U8, bark: F64, top: float, form: str) -> None:
     foot = np.array([WIDE_PX / 2, TALL_PX + 2.0])
     crotch = np.array([WIDE_PX / 2 + rng.uniform(-10, 10), TALL_PX * (1 - top)])
     _limb(picture, foot, crotch, 19, 12, bark)
+    spread = {"round": 1.1, "wide": 1.2, "tall": 0.3, "cone": 0.4}[form]
     for _ in range(9):
-        angle = rng.uniform(-1.1, 1.1)
-        reach = rng.uniform(60, 150)
+        angle = rng.uniform(-spread, spread)
+        reach = rng.uniform(50, 120)
         start = foot + (crotch - foot) * rng.uniform(0.7, 1.0)
         end = start + reach * np.array([np.sin(angle), -np.cos(angle)])
         _limb(picture, start, end, 8, 2, bark * 0.9)
@@ -58,7 +59,7 @@ def _limb(picture: U8, start: F64, end: F64, thick: float, thin: float, bark: F6
 
 def _clumps(rng: np.random.Generator, form: str) -> tuple[F64, F64]:
     """Centres [n, 2] and radii [n] of balls of leaves, in pixels."""
-    count = {"round": 26, "wide": 30, "tall": 24, "cone": 34}[form]
+    count = {"round": 34, "wide": 38, "tall": 36, "cone": 46}[form]
     turn = rng.uniform(0, 2 * np.pi, count)
     out = np.sqrt(rng.uniform(0, 1, count))
     middle = {"round": 0.36, "wide": 0.33, "tall": 0.45, "cone": 0.5}[form] * TALL_PX
@@ -68,25 +69,40 @@ def _clumps(rng: np.random.Generator, form: str) -> tuple[F64, F64]:
     narrow = (y + 1.08) / 2.1 if form == "cone" else np.ones(count)
     x = np.cos(turn) * out * narrow
     centres = np.stack([WIDE_PX / 2 + x * reach_x, middle + y * reach_y], 1)
-    size = rng.uniform(30, 56, count) * (0.55 if form in {"tall", "cone"} else 1.0)
+    size = rng.uniform(30, 56, count) * (0.74 if form in {"tall", "cone"} else 1.0)
     return centres, size
 
 
 def _leaves(rng: np.random.Generator, picture: U8, centres: F64, radii: F64) -> None:
+    """Lay the balls of leaves from back to front, ragged at the rim, lit from the upper left."""
+    ragged = fractal_noise(rng, TALL_PX, WIDE_PX, 26, 4)
+    fine = cv2.GaussianBlur(rng.normal(0, 1, (TALL_PX, WIDE_PX)).astype(np.float32), (0, 0), 1.1)
+    light = np.zeros((TALL_PX, WIDE_PX), np.float32)
+    cover = np.zeros((TALL_PX, WIDE_PX), np.float32)
+    order = np.argsort(rng.uniform(0, 1, len(radii)) - 0.5 * radii / radii.max())
+    for x, y, radius in np.column_stack([centres, radii])[order].tolist():
+        _ball(light, cover, ragged, x, y, radius)
+    lit = light * (1 + 0.5 * fine + 0.12 * ragged) * rng.uniform(0.9, 1.1)
     leaf = np.array(_LEAVES[int(rng.integers(len(_LEAVES)))]) * rng.uniform(0.85, 1.15)
-    fine = rng.uniform(2.2, 4.2)
-    for layer, tone in enumerate((0.42, 0.62, 0.85, 1.08, 1.32)):
-        shift = np.array([-3.0, -4.5]) * layer
-        per = 40 if layer < 2 else 26
-        which = rng.integers(0, len(radii), per * len(radii))
-        turn = rng.uniform(0, 2 * np.pi, len(which))
-        out = np.sqrt(rng.uniform(0, 1, len(which))) * (1.05 - 0.13 * layer)
-        spots = np.stack([np.cos(turn), np.sin(turn)], 1) * (out * radii[which])[:, None]
-        spots += centres[which] + shift
-        tones = tone * rng.uniform(0.8, 1.2, len(which))
-        sizes = fine * rng.uniform(0.7, 1.6, len(which)) * (1.5 if layer == 0 else 1.0)
-        colours = to_u8(leaf[None] * tones[:, None])
-        for spot, size, colour in zip(
-            np.rint(spots * 8).astype(int).tolist(), sizes.tolist(), colours.tolist(), strict=True
-        ):
-            cv2.circle(picture, spot, round(size * 8), (*colour, 255), -1, cv2.LINE_8, 3)
+    sun = np.clip(lit - 0.9, 0, 1)[:, :, None] * np.array((-8, 30, 42))
+    bgr = leaf * lit[:, :, None] + sun
+    inside = cover[:, :, None]
+    under = picture[:, :, 3:].astype(np.float32) / 255
+    picture[:, :, :3] = to_u8(bgr * inside + picture[:, :, :3] * (1 - inside))
+    picture[:, :, 3:] = to_u8(255 * np.maximum(inside, under))
+
+
+def _ball(light: F32, cover: F32, ragged: F32, x: float, y: float, radius: float) -> None:
+    reach = radius * 1.4
+    x0, x1 = max(int(x - reach), 0), min(int(x + reach) + 1, WIDE_PX)
+    y0, y1 = max(int(y - reach), 0), min(int(y + reach) + 1, TALL_PX)
+    if x1 <= x0 or y1 <= y0:
+        return
+    box = np.s_[y0:y1, x0:x1]
+    dy, dx = np.mgrid[y0:y1, x0:x1].astype(np.float32)
+    dx, dy = (dx - x) / radius, (dy - y) / radius
+    out = np.sqrt(dx * dx + dy * dy) + 0.3 * ragged[box]
+    amount = np.clip((1 - out) * radius / 1.6, 0, 1)
+    shade = 0.56 - 0.2 * dx - 0.36 * dy + 0.3 * np.sqrt(np.clip(1 - out * out, 0, 1))
+    light[box] = light[box] * (1 - amount) + np.clip(shade, 0.25, 1.35) * amount
+    cover[box] = np.maximum(cover[box], amount)

@@ -118,7 +118,10 @@ class Vehicle:
         return (min(cut, 1.0), 1.0) if starts_near else (0.0, max(0.0, 1.0 - cut))
 
     def _look(self, work: Coachwork, name: str) -> tuple[Texture, tuple[float, float, float]]:
-        sin, cos = float(np.sin(self._heading)) * self._way, float(np.cos(self._heading)) * self._way
+        sin, cos = (
+            float(np.sin(self._heading)) * self._way,
+            float(np.cos(self._heading)) * self._way,
+        )
         if name.startswith("left"):
             return getattr(work, "side" + name[4:]), (-cos, sin, 0.15)
         if name.startswith("right"):

@@ -31,6 +31,12 @@ class Batch:
     parts: list[tuple[Tensor, Tensor]]
     prepare_s: float
 
+    @property
+    def hw(self) -> tuple[int, int]:
+        """Height and width of the pictures."""
+        height, width = self.parts[0][1].shape[-2:]
+        return height, width
+
 
 @dataclass(frozen=True, slots=True)
 class Batches:
@@ -76,18 +82,22 @@ class Batches:
 
     def _make(self, augmenter: Augmenter, epoch: Epoch, step: int) -> Batch:
         started = time.perf_counter()
-        share = np.split(self.plan.indices(epoch, step, self.seed), self.world_size)[self.rank]
+        own = self._own_parts(epoch, step)
         if step + 1 < epoch.steps:
-            self._prefetch(epoch, step + 1)
+            coming = self._own_parts(epoch, step + 1)
+            self.store.prefetch([index for indices in coming.values() for index in indices])
         parts = [
-            augmenter(self.store, indices.tolist(), self._rng(epoch, step, part))
-            for part, indices in enumerate(np.split(share, self.accumulate))
+            augmenter(self.store, indices, self._rng(epoch, step, part))
+            for part, indices in own.items()
         ]
         return Batch(step, parts, time.perf_counter() - started)
 
-    def _prefetch(self, epoch: Epoch, step: int) -> None:
+    def _own_parts(self, epoch: Epoch, step: int) -> dict[int, list[int]]:
+        """Return the pictures of this process's parts, by the part's number in the whole batch."""
         indices = self.plan.indices(epoch, step, self.seed)
-        self.store.prefetch(np.split(indices, self.world_size)[self.rank].tolist())
+        parts = np.split(indices, self.world_size * self.accumulate)
+        first = self.rank * self.accumulate
+        return {part: parts[part].tolist() for part in range(first, first + self.accumulate)}
 
     def _rng(self, epoch: Epoch, step: int, part: int) -> np.random.Generator:
-        return np.random.default_rng([self.seed, epoch.index, step, self.rank, part])
+        return np.random.default_rng([self.seed, epoch.index, step, part])

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from rtseg.errors import ConfigError
 
+LOCK = ".lock"
+
 
 class RunFolder:
     """Where a training writes.
@@ -64,7 +66,7 @@ class RunFolder:
     def _locked(self) -> Iterator[None]:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            lock = (self.path / ".lock").open("w")
+            lock = (self.path / LOCK).open("w")
         except OSError as error:
             raise ConfigError(
                 f"can't write into the output folder {self.path}: {error.strerror}; choose "
@@ -80,4 +82,13 @@ class RunFolder:
                     f"another training is writing into {self.path}: wait for it, or choose another "
                     "folder with --output"
                 ) from None
-            yield
+            try:
+                yield
+            finally:
+                self._remove_if_empty()
+
+    def _remove_if_empty(self) -> None:
+        """Leave no trace of a training that failed before it wrote anything."""
+        if [path.name for path in self.path.iterdir()] == [LOCK]:
+            (self.path / LOCK).unlink()
+            self.path.rmdir()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from rtseg.errors import TrainingError
 from rtseg.networks import SegmentationNetwork
 from rtseg.networks.trained import load_state_strict
 from rtseg.training.batches import Batch
@@ -110,12 +112,17 @@ class Learner:
         Returns:
             Float32 scalars: the ``loss``, the gradient's ``grad_norm`` before clipping and the
             parts of the loss, averaged over all processes.
+
+        Raises:
+            TrainingError: the device's memory is too small for the batch, or the batch for the
+                network.
         """
         torch.manual_seed(rank_seed)
         set_lr(self.optimizer, self.lr_at(step))
         self.network.train()
         self.optimizer.zero_grad(set_to_none=True)
-        measures = self._gradients(batch)
+        with _readable_errors(batch):
+            measures = self._gradients(batch)
         norm = self._clip()
         self.optimizer.step()
         if self.ema:
@@ -176,3 +183,22 @@ class Learner:
             self.ema.updates = int(state["ema"]["updates"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.plateau.load_state_dict(state["plateau"])
+
+
+@contextmanager
+def _readable_errors(batch: Batch) -> Iterator[None]:
+    images = len(batch.parts[0][1])
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise TrainingError(
+            f"the device's memory is full with {images} pictures of {batch.hw[0]}x{batch.hw[1]}: "
+            "take a smaller train.batch_size or crop_hw, or a larger train.accumulate"
+        ) from error
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise TrainingError(
+            f"batch normalisation can't learn from {images} picture at a time where the network "
+            "pools it to one pixel: take a larger train.batch_size, or a smaller train.accumulate"
+        ) from error

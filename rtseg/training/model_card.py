@@ -44,7 +44,7 @@ def _training(session: Session) -> dict[str, Any]:
         "train_data": [_source(source) for source in config.data.train],
         "val_data": [_source(source) for source in config.data.val],
         "pictures": session.plan.num_pictures,
-        "epochs": len(session.epochs),
+        "epochs": sum(epoch.end_step <= session.step for epoch in session.plan.epochs),
         "steps": session.step,
         "start": session.origin,
         "seed": config.train.seed,

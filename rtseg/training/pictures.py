@@ -23,6 +23,7 @@ Bgr = tuple[int, int, int]
 BACKGROUND: Bgr = (32, 30, 28)
 TEXT: Bgr = (235, 235, 235)
 FAINT_TEXT: Bgr = (160, 158, 155)
+OUTLINE: Bgr = (110, 108, 105)
 WRONG: Bgr = (40, 40, 225)
 RIGHT: Bgr = (92, 122, 92)
 
@@ -186,7 +187,9 @@ def _legend_column(
     for row, (index, amount) in enumerate(zip(ids, amounts, strict=True)):
         middle = round(pitch * (row + 0.75))
         top = middle - swatch // 2
-        column[max(0, top) : top + swatch, gap : gap + 2 * swatch] = palette[index]
+        corners = (gap, top), (gap + 2 * swatch - 1, top + swatch - 1)
+        cv2.rectangle(column, *corners, palette[index].tolist(), cv2.FILLED)
+        cv2.rectangle(column, *corners, OUTLINE, 1)  # dark colours would melt into the background
         draw_text(column, classes.names[index], (start, middle), text_px, TEXT)
         left = amount_right - text_width(amount, text_px)
         draw_text(column, amount, (left, middle), text_px, FAINT_TEXT)

@@ -30,6 +30,11 @@ class Epoch:
     crop_hw: tuple[int, int]
     batch_size: int
 
+    @property
+    def end_step(self) -> int:
+        """The step, over the whole training, that comes after it."""
+        return self.first_step + self.steps
+
 
 class Plan:
     """Every epoch of a training.

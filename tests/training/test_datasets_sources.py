@@ -91,7 +91,7 @@ def test_sources_are_joined_in_order(folder: Path) -> None:
     ]
     dataset = open_sources(sources, folder)
     assert dataset.classes == CAMVID
-    assert [dataset[index].name for index in range(len(dataset))] == dataset.names
+    assert [dataset[index].name for index in (4, 3)] == [dataset.names[4], dataset.names[3]]
     assert dataset.names[:5] == ["seed0003_000000", "seed0003_000015"] * 2 + ["a"]
 
 
@@ -166,14 +166,14 @@ def test_cityscapes_is_mapped_to_camvid_as_the_tables_say(repository: Path) -> N
 
 def test_demo_pictures_are_the_same_from_any_thread_in_any_order(folder: Path) -> None:
     dataset = open_dataset(folder / "demo.yaml", "train")
-    fresh = open_dataset(folder / "demo.yaml", "train")
     with ThreadPoolExecutor(4) as threads:
         samples = list(threads.map(dataset.__getitem__, range(len(dataset))))
-    for index in reversed(range(len(fresh))):
-        again = fresh[index]
-        assert again.name == samples[index].name == ALL[index]
-        np.testing.assert_array_equal(again.image_bgr, samples[index].image_bgr)
-        np.testing.assert_array_equal(again.labels, samples[index].labels)
+    assert [sample.name for sample in samples] == ALL
+    fresh = open_dataset(folder / "demo.yaml", "train")
+    for index in (5, 3):
+        np.testing.assert_array_equal(fresh[index].image_bgr, samples[index].image_bgr)
+        np.testing.assert_array_equal(fresh[index].labels, samples[index].labels)
+    assert (samples[3].image_bgr != samples[0].image_bgr).any()
 
 
 def test_demo_splits_share_no_drive(repository: Path) -> None:

@@ -14,6 +14,7 @@ from rtseg.training.datasets.dataset import (
     DatasetConfig,
     Sample,
     SegmentationDataset,
+    UInt8,
 )
 from rtseg.training.datasets.sources import load_dataset_config, resolve_config
 
@@ -74,9 +75,7 @@ class MappedDataset(SegmentationDataset):
         return self._dataset.missing()
 
 
-def _label_table(
-    source: ClassSet, target: ClassSet, map_to: dict[str, str | None]
-) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
+def _label_table(source: ClassSet, target: ClassSet, map_to: dict[str, str | None]) -> UInt8:
     """Return uint8 [256]: label in `source` → label in `target`."""
     unknown = [name for name in map_to if name not in source.names]
     if unknown:
