@@ -1,7 +1,7 @@
 """The demo drive: a street that is drawn, not filmed, with the class of every pixel known.
 
-A procedural drive through a town as a dashcam sees it, in CamVid's 11 classes: what a first-time
-user sees, a data set that needs no download, and the moving picture with known truth that tests use.
+A procedural drive through a town as a dashcam sees it, in CamVid's 11 classes: the first thing that
+a user sees, a data set that needs no download, and a moving picture with known truth for tests.
 """
 
 from __future__ import annotations

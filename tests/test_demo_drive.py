@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from functools import lru_cache
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -133,7 +134,7 @@ def test_most_frames_show_most_classes() -> None:
 @pytest.mark.parametrize("seed", [0, 4])
 def test_the_street_moves_steadily(seed: int) -> None:
     labels = [drive(seed).render(index)[1] for index in range(200, 224)]
-    steps = [(now != then).mean() for then, now in zip(labels[:-1], labels[1:], strict=True)]
+    steps = [(now != then).mean() for then, now in pairwise(labels)]
     assert 0.002 < np.mean(steps) < 0.08
     assert max(steps) < 0.15
     gaps = [(labels[0] != labels[gap]).mean() for gap in (1, 5, 20)]

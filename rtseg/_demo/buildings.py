@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from rtseg._demo.canvas import Texture
+from rtseg._demo.canvas import Haze, Texture
 from rtseg._demo.facade import PER_M, Style, facade_texture, wall_texture, window_row
-from rtseg._demo.items import Brush
-from rtseg._demo.light import Gain, Light, facing
+from rtseg._demo.items import DRAW_M, Brush
+from rtseg._demo.light import Light, facing
 from rtseg._demo.noise import F64, U8, fractal_noise, to_u8
 from rtseg._demo.truth import BUILDING
 
@@ -19,6 +19,9 @@ _RIDGE_M = 2.6
 
 FAR_M = 45.0
 """Farther than this, a row of houses is painted as one strip."""
+
+_PLAIN_M = 95.0
+"""Farther than this, only the nearest house of a row has its roof and near end painted."""
 
 _STRIP_PER_M = 10
 _CHIMNEY_M = (0.95, 2.0)
@@ -59,26 +62,27 @@ class House:
 
     def __init__(self, rng: np.random.Generator, plot: Plot, style: Style, light: Light) -> None:
         self.order = plot.end
+        self.limit_m = FAR_M + 40.0
         tall = plot.floors * style.floor + 0.6
         length = plot.end - plot.start
         slant = facing(plot.side, plot.heading)
         end = (-float(np.sin(plot.heading)), -float(np.cos(plot.heading)), 0.0)
         front = facade_texture(rng, style, length, plot.floors, plot.shop)
-        self.front = Texture(front, light.on(slant))
+        self.front = Texture(front).lit(light.on(slant))
         self.gable = None
         if plot.open_end:
-            self.gable = Texture(_gable(rng, style, tall, plot.pitched), light.on(end))
+            self.gable = Texture(_gable(rng, style, tall, plot.pitched)).lit(light.on(end))
         self.roof = None
         if plot.pitched:
-            self.roof = Texture(
-                _tiles(rng, length), light.on((slant[0] * 0.6, slant[1] * 0.6, 0.8))
+            self.roof = Texture(_tiles(rng, length)).lit(
+                light.on((slant[0] * 0.6, slant[1] * 0.6, 0.8))
             )
         self.places = self._corners(plot, tall)
         self.height = tall
         self.chimney: tuple[float, Texture] | None = None
         if plot.pitched and rng.random() < 0.7:
             along = float(rng.uniform(0.12, 0.88))
-            stack = Texture(_chimney(rng), light.upright(0.3))
+            stack = Texture(_chimney(rng)).lit(light.upright(0.3))
             self.chimney = (along, stack)
             s = plot.start + along * length
             top = (s, plot.front + plot.side * _DEPTH_M / 2, tall + _RIDGE_M - 0.6)
@@ -127,7 +131,7 @@ class House:
         self,
         brush: Brush,
         pixels: F64,
-        haze: tuple[float, Gain],
+        haze: Haze,
         opacity: float,
         span: tuple[float, float] = (0.0, 1.0),
     ) -> None:
@@ -153,11 +157,12 @@ class Row:
     """Far houses of one side of a chunk as one strip: their fronts, and their roofs flattened."""
 
     def __init__(self, houses: list[House]) -> None:
-        self.order = max(house.plot.end for house in houses)
+        self.limit_m = DRAW_M + 40.0
+        self.order = self._end = max(house.plot.end for house in houses)
         self._start = min(house.plot.start for house in houses)
         self._side = houses[0].plot.side
         self._tall = max(house.height for house in houses)
-        width = max(1, round((self.order - self._start) * _STRIP_PER_M))
+        width = max(1, round((self._end - self._start) * _STRIP_PER_M))
         self._picture: U8 = np.zeros((round(self._tall * _STRIP_PER_M), width, 4), np.uint8)
         for house in houses:
             self._add(house)
@@ -166,7 +171,7 @@ class Row:
         d = houses[0].plot.front
         self.places = np.array(
             [(self._start, d, 0.0), (self._start, d, self._tall),
-             (self.order, d, self._tall), (self.order, d, 0.0)]
+             (self._end, d, self._tall), (self._end, d, 0.0)]
         )  # fmt: skip
         self._houses = houses
         self._stops = np.cumsum([4] + [len(house.places) for house in houses]).tolist()
@@ -190,10 +195,12 @@ class Row:
             return
         opacity = brush.fade(near, 165.0)
         haze = brush.haze((near + float(depths[3])) / 2)
+        plain = self._start - brush.view.pose.s > _PLAIN_M
         for house, start in zip(self._houses[::-1], self._stops[-2::-1], strict=True):
+            if plain and house is not self._houses[0]:
+                continue
             house.paint_top(brush, pixels[start:], haze, opacity)
-            if house is self._houses[0]:
-                house.paint_gable(brush, pixels[start:], near, opacity)
+            house.paint_gable(brush, pixels[start:], near, opacity)
         corners = pixels[[1, 2, 3, 0]] if self._side < 0 else pixels[[2, 1, 0, 3]]
         brush.canvas.quad(self._texture, corners, BUILDING, None, haze, opacity)
 
@@ -208,7 +215,7 @@ def _gable(rng: np.random.Generator, style: Style, tall: float, pitched: bool) -
     bgra = np.full((*wall.shape[:2], 4), 255, np.uint8)
     bgra[:, :, :3] = wall
     if pitched:
-        height, width = wall.shape[:2]
+        width = wall.shape[1]
         rows = round(_RIDGE_M * PER_M)
         across = np.abs(np.arange(width) + 0.5 - width / 2) / (width / 2)
         down = (np.arange(rows) + 0.5) / rows

@@ -52,7 +52,15 @@ class Motion:
 
     def s_at(self, time_s: float) -> float:
         """Return the way in metres at `time_s`; it always grows."""
-        return self._start + self.speed * time_s + 4.0 * np.sin(0.21 * time_s + self._phases[0])
+        wave = 4.0 * float(np.sin(0.21 * time_s + self._phases[0]))
+        return self._start + self.speed * time_s + wave
+
+    def time_at(self, s: float) -> float:
+        """Return when the camera is at `s` (Newton's method; the pace hardly changes)."""
+        time_s = (s - self._start) / self.speed
+        for _ in range(4):
+            time_s += (s - self.s_at(time_s)) / self.speed
+        return time_s
 
     def pose(self, time_s: float) -> Pose:
         """Return the pose at `time_s` seconds."""

@@ -16,9 +16,11 @@ import numpy as np
 from rtseg._demo.light import Gain
 from rtseg._demo.noise import F64, U8
 
+Haze = tuple[float, float]
+"""The share of haze, 0-1, and its grey, 0-255."""
+
 _GAIN_ONE = 128
 _CLEAR = 0.006
-_NONE = (0.0, 0.0, 0.0)
 
 
 class Texture:
@@ -26,20 +28,26 @@ class Texture:
 
     Args:
         bgra: uint8 [h, w, 4], straight (not premultiplied) alpha.
-        gain: light that never changes, put into the texture once.
     """
 
     __slots__ = ("_levels", "height", "width")
 
-    def __init__(self, bgra: U8, gain: Gain | None = None) -> None:
+    def __init__(self, bgra: U8) -> None:
         self.height, self.width = bgra.shape[:2]
-        if gain is not None:
-            lit = bgra[:, :, :3] * np.array(gain, np.float32)
-            bgra = np.dstack([np.clip(np.rint(lit), 0, 255).astype(np.uint8), bgra[:, :, 3]])
         alpha = cv2.cvtColor(bgra[:, :, 3], cv2.COLOR_GRAY2BGRA)
         level = cv2.multiply(bgra, alpha, scale=1 / 255)
         level[:, :, 3] = bgra[:, :, 3]
         self._levels = {(0, 0): np.asarray(level, np.uint8)}
+
+    def lit(self, gain: Gain) -> Texture:
+        """Return this texture in a light that never changes."""
+        factors = np.array([[[*gain, 1.0]]], np.float32) * _GAIN_ONE
+        solid = np.broadcast_to(np.rint(factors), (self.height, self.width, 4)).astype(np.uint8)
+        lit = cv2.multiply(self._levels[0, 0], solid, scale=1 / _GAIN_ONE)
+        other = Texture.__new__(Texture)
+        other.height, other.width = self.height, self.width
+        other._levels = {(0, 0): np.asarray(lit, np.uint8)}
+        return other
 
     def level(self, across: int, down: int) -> U8:
         """Return the copy that is 2^across times narrower and 2^down times lower."""
@@ -68,9 +76,7 @@ class Canvas:
         self.image: U8 = np.zeros((height, width, 4), np.uint8)
         self.labels: U8 = np.zeros((height, width), np.uint8)
         count = height * width
-        self._stroke, self._alphas, self._fill, self._veil = (
-            np.empty(count * 4, np.uint8) for _ in range(4)
-        )
+        self._stroke, self._alphas, self._fill = (np.empty(count * 4, np.uint8) for _ in range(3))
         self._alpha, self._where, self._mask = (np.empty(count, np.uint8) for _ in range(3))
 
     def quad(
@@ -79,7 +85,7 @@ class Canvas:
         corners: F64,
         class_id: int,
         gain: Gain | None = None,
-        haze: tuple[float, Gain] | None = None,
+        haze: Haze | None = None,
         opacity: float = 1.0,
         span: tuple[float, float] = (0.0, 1.0),
     ) -> None:
@@ -117,7 +123,7 @@ class Canvas:
         size: tuple[float, float],
         class_id: int,
         gain: Gain | None = None,
-        haze: tuple[float, Gain] | None = None,
+        haze: Haze | None = None,
         opacity: float = 1.0,
         mirror: bool = False,
     ) -> None:
@@ -143,7 +149,7 @@ class Canvas:
         points: F64,
         class_id: int,
         bgr: Gain,
-        haze: tuple[float, Gain] | None = None,
+        haze: Haze | None = None,
         opacity: float = 1.0,
     ) -> None:
         """Fill a polygon [n, 2] with one colour (0-255)."""
@@ -166,7 +172,7 @@ class Canvas:
         box: tuple[int, int, int, int],
         class_id: int,
         gain: Gain | None,
-        haze: tuple[float, Gain] | None,
+        haze: Haze | None,
         opacity: float,
     ) -> None:
         """Lay a premultiplied `stroke`, which is changed, over the picture at `box`
@@ -195,20 +201,17 @@ class Canvas:
         alphas: U8,
         size: tuple[int, int],
         gain: Gain | None,
-        haze: tuple[float, Gain] | None,
+        haze: Haze | None,
     ) -> None:
-        share, colour = haze if haze is not None else (0.0, _NONE)
+        share, grey = haze if haze is not None else (0.0, 0.0)
         if gain is not None:
             b, g, r = (min(round(value * (1.0 - share) * _GAIN_ONE), 255) for value in gain)
-            solid = self._solid(size, b, g, r, _GAIN_ONE)
+            solid = _four(self._fill, size)
+            solid.view(np.uint32).fill(b | g << 8 | r << 16 | _GAIN_ONE << 24)
             cv2.multiply(stroke, solid, stroke, 1 / _GAIN_ONE)
-        elif share > _CLEAR:
-            cv2.convertScaleAbs(stroke, stroke, 1.0 - share)
         if share > _CLEAR:
-            b, g, r = round(colour[0] * share), round(colour[1] * share), round(colour[2] * share)
-            veil = _four(self._veil, size)
-            cv2.multiply(alphas, self._solid(size, b, g, r, 0), veil, 1 / 255)
-            cv2.add(stroke, veil, stroke)
+            keep = 1.0 if gain is not None else 1.0 - share
+            cv2.addWeighted(stroke, keep, alphas, share * grey / 255, 0.0, stroke)
 
     def buffer(self, number: int, rows: int) -> U8:
         """Return one of two pictures [rows, W, 4] to work in; the next stroke overwrites them."""
@@ -220,11 +223,6 @@ class Canvas:
         x0, y0 = max(floor(left - 0.5), 0), max(floor(top - 0.5), 0)
         x1, y1 = min(ceil(right + 0.5), self.width), min(ceil(bottom + 0.5), self.height)
         return (x0, y0, x1, y1) if x1 > x0 and y1 > y0 else None
-
-    def _solid(self, size: tuple[int, int], b: int, g: int, r: int, a: int) -> U8:
-        solid = _four(self._fill, size)
-        solid.view(np.uint32).fill(b | g << 8 | r << 16 | a << 24)
-        return solid
 
 
 def _one(buffer: U8, size: tuple[int, int]) -> U8:

@@ -18,6 +18,7 @@ PAINTS: tuple[Bgr, ...] = (
     (84, 84, 88), (58, 84, 44), (40, 130, 190), (150, 110, 60), (60, 60, 60), (100, 130, 150),
     (180, 190, 196), (30, 30, 60),
 )  # fmt: skip
+BUS_PAINTS = (4, 5, 8, 1, 7)
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,8 @@ BUS = 6
 
 @dataclass(frozen=True)
 class Coachwork:
-    """The textures of one car: side below and above the belt, both ends below and above, tops; for far
-    cars also each side and end as a whole."""
+    """The textures of one car: side below and above the belt, both ends below and above, tops;
+    for far cars also each side and end as a whole."""
 
     side_low: Texture
     side_high: Texture
@@ -115,27 +116,33 @@ def _stacked(model: Model, window: U8, low: U8) -> U8:
 def faces(model: Model) -> dict[str, F64]:
     """Return the corners [4, 3] (along, right, up) of each face: top left, top right, bottom
     right, bottom left, as seen from outside."""
-    half, slim = model.width / 2, model.width / 2 * model.narrow
-    back, front = -model.length / 2, model.length / 2
-    belt, roof, bonnet = model.belt, model.roof, model.bonnet
-    (tail_low, tail_top), (nose_top, nose_low) = model.tail, model.nose
+    h, n = model.width / 2, model.width / 2 * model.narrow
+    b, f = -model.length / 2, model.length / 2
+    belt, top, nose = model.belt, model.roof, model.bonnet
+    (tail, tail_top), (nose_top, cowl) = model.tail, model.nose
     return {
-        "left_low": _quad((front, -half, belt), (back, -half, belt), (back, -half, 0), (front, -half, 0)),
-        "right_low": _quad((back, half, belt), (front, half, belt), (front, half, 0), (back, half, 0)),
-        "left_high": _quad((front, -slim, roof), (back, -slim, roof), (back, -half, belt), (front, -half, belt)),
-        "right_high": _quad((back, slim, roof), (front, slim, roof), (front, half, belt), (back, half, belt)),
-        "rear_low": _quad((back, -half, belt), (back, half, belt), (back, half, 0), (back, -half, 0)),
-        "rear_high": _quad((tail_top, -slim, roof), (tail_top, slim, roof), (tail_low, half, belt), (tail_low, -half, belt)),
-        "front_low": _quad((front, half, bonnet), (front, -half, bonnet), (front, -half, 0), (front, half, 0)),
-        "front_high": _quad((nose_top, slim, roof), (nose_top, -slim, roof), (nose_low, -half, belt), (nose_low, half, belt)),
-        "left": _quad((front, -half, roof), (back, -half, roof), (back, -half, 0), (front, -half, 0)),
-        "right": _quad((back, half, roof), (front, half, roof), (front, half, 0), (back, half, 0)),
-        "rear": _quad((back, -half, roof), (back, half, roof), (back, half, 0), (back, -half, 0)),
-        "front": _quad((front, half, roof), (front, -half, roof), (front, -half, 0), (front, half, 0)),
-        "boot": _quad((tail_low, -half, belt), (tail_low, half, belt), (back, half, belt), (back, -half, belt)),
-        "bonnet": _quad((nose_low, half, belt), (nose_low, -half, belt), (front, -half, bonnet), (front, half, bonnet)),
-        "roof": _quad((nose_top, -slim, roof), (nose_top, slim, roof), (tail_top, slim, roof), (tail_top, -slim, roof)),
-    }  # fmt: skip
+        "left_low": _quad((f, -h, belt), (b, -h, belt), (b, -h, 0), (f, -h, 0)),
+        "right_low": _quad((b, h, belt), (f, h, belt), (f, h, 0), (b, h, 0)),
+        "left_high": _quad((f, -n, top), (b, -n, top), (b, -h, belt), (f, -h, belt)),
+        "right_high": _quad((b, n, top), (f, n, top), (f, h, belt), (b, h, belt)),
+        "rear_low": _quad((b, -h, belt), (b, h, belt), (b, h, 0), (b, -h, 0)),
+        "rear_high": _quad(
+            (tail_top, -n, top), (tail_top, n, top), (tail, h, belt), (tail, -h, belt)
+        ),
+        "front_low": _quad((f, h, nose), (f, -h, nose), (f, -h, 0), (f, h, 0)),
+        "front_high": _quad(
+            (nose_top, n, top), (nose_top, -n, top), (cowl, -h, belt), (cowl, h, belt)
+        ),
+        "left": _quad((f, -h, top), (b, -h, top), (b, -h, 0), (f, -h, 0)),
+        "right": _quad((b, h, top), (f, h, top), (f, h, 0), (b, h, 0)),
+        "rear": _quad((b, -h, top), (b, h, top), (b, h, 0), (b, -h, 0)),
+        "front": _quad((f, h, top), (f, -h, top), (f, -h, 0), (f, h, 0)),
+        "boot": _quad((tail, -h, belt), (tail, h, belt), (b, h, belt), (b, -h, belt)),
+        "bonnet": _quad((cowl, h, belt), (cowl, -h, belt), (f, -h, nose), (f, h, nose)),
+        "roof": _quad(
+            (nose_top, -n, top), (nose_top, n, top), (tail_top, n, top), (tail_top, -n, top)
+        ),
+    }
 
 
 def _quad(*corners: tuple[float, float, float]) -> F64:
@@ -202,7 +209,8 @@ def _clip_nose(picture: U8, model: Model) -> None:
     nose = model.nose[1]
     above = [
         _at(model, nose, model.belt + 0.02), _at(model, model.length / 2 + 0.1, model.belt + 0.02),
-        _at(model, model.length / 2 + 0.1, model.bonnet), _at(model, model.length / 2, model.bonnet),
+        _at(model, model.length / 2 + 0.1, model.bonnet),
+        _at(model, model.length / 2, model.bonnet),
     ]  # fmt: skip
     _fill(picture, model, above, (0, 0, 0, 0))
 
@@ -213,7 +221,7 @@ def _side_windows(picture: U8, model: Model) -> None:
     low, high = model.tail[1], model.nose[0]
     shine = [
         _at(model, low * 0.2 + high * 0.8, model.roof - 0.1), _at(model, high, model.roof - 0.1),
-        _at(model, high - 0.3, model.belt + 0.05), _at(model, low * 0.5 + high * 0.5, model.belt + 0.05),
+        _at(model, high - 0.3, model.belt + 0.05), _at(model, (low + high) / 2, model.belt + 0.05),
     ]  # fmt: skip
     _fill(picture, model, shine, (110, 98, 86, 255))
     for pillar in range(1, model.doors):
@@ -336,6 +344,9 @@ def _end_high(model: Model, paint: Bgr) -> U8:
     level = np.clip(0.85 - y / height + 0.25 * (x / width - 0.5), 0, 1) ** 1.5
     glass = np.array((44, 38, 34)) + level[:, :, None] * np.array((120, 112, 104))
     edge = round(0.07 * PER_M)
-    inner = picture[edge : height - 2, edge : width - edge, :3]
-    inner[:] = glass[edge : height - 2, edge : width - edge]
+    low = height - 2 if model.length < 8 else round(0.62 * height)
+    picture[edge:low, edge : width - edge, :3] = glass[edge:low, edge : width - edge]
+    if model.length > 8:
+        picture[edge : edge + 14, width // 5 : -width // 5, :3] = (26, 24, 24)
+        picture[edge + 4 : edge + 10, width // 4 : -width // 3, :3] = (40, 190, 250)
     return picture

@@ -102,7 +102,8 @@ def _bricks(rng: np.random.Generator, height: int, width: int) -> F32:
     row = y // 4
     shifted = x + (row % 2) * 4
     bricks = tones[row, shifted // 9]
-    return np.where((y % 4 == 0) | (shifted % 9 == 0), np.float32(12), bricks).astype(np.float32)
+    joints = (y % 4 == 0) | (shifted % 9 == 0)
+    return np.asarray(np.where(joints, np.float32(12), bricks), np.float32)
 
 
 def facade_texture(
@@ -228,7 +229,8 @@ def _window(rng: np.random.Generator, style: Style, wide: int, tall: int) -> U8:
     glass = _glass(rng, wide, tall, float(rng.uniform(0.6, 1.2)))
     if rng.random() < style.lit:
         warm = np.array((118, 205, 255)) * rng.uniform(0.75, 1.0)
-        glass = 0.15 * glass + 0.85 * warm * np.linspace(0.8, 1, tall)[:, None, None]
+        glow = 0.85 * warm * np.linspace(0.8, 1, tall)[:, None, None]
+        glass = np.asarray(0.15 * glass + glow, np.float32)
     elif rng.random() < 0.45:
         tone = rng.uniform(120, 215) * np.array((0.96, 0.99, 1.0))
         side = round(wide * rng.uniform(0.12, 0.3))

@@ -1,4 +1,4 @@
-"""Figures of people on foot and on bicycles, drawn limb by limb for each phase of their movement."""
+"""Figures of people on foot and on bicycles, drawn limb by limb for each phase of a movement."""
 
 from __future__ import annotations
 
@@ -240,8 +240,8 @@ def _end_rider(sketch: Sketch, outfit: Outfit, push: float, back: bool) -> None:
         sketch.limb(points, 0.14, outfit.legs)
         sketch.limb([(sign * 0.12, foot - 0.04), (sign * 0.17, foot - 0.04)], 0.09, outfit.shoes)
         sketch.limb([(sign * 0.2, 1.42), (sign * 0.3, 1.2), (sign * 0.26, 1.08)], 0.1, outfit.top)
-    sketch.shape([(-0.19, 0.92), (-0.22, 1.4), (-0.1, 1.54), (0.1, 1.54), (0.22, 1.4), (0.19, 0.92)],
-                 outfit.top, 0.82)  # fmt: skip
+    back_line = [(-0.19, 0.92), (-0.22, 1.4), (-0.1, 1.54), (0.1, 1.54), (0.22, 1.4), (0.19, 0.92)]
+    sketch.shape(back_line, outfit.top, 0.82)
     sketch.shape(
         [(-0.17, 0.94), (-0.2, 1.38), (-0.08, 1.52), (0.02, 1.52), (0.0, 0.94)], outfit.top
     )

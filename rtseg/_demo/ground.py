@@ -26,8 +26,9 @@ from rtseg._demo.paving import (
 from rtseg._demo.route import Profile
 from rtseg._demo.truth import PAVEMENT, ROAD
 
+_ROAD_OR_PAVEMENT = np.where(np.arange(256) > 127, ROAD, PAVEMENT).astype(np.uint8)
 _GRAIN_M = 2.0
-_GRAIN_TO_M = 8.0
+_GRAIN_TO_M, _GRAIN_FULL_M = 8.0, 5.5
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,7 @@ class Ground:
         road = cv2.inRange(d, -self._profile.half_road[0], self._profile.half_road[1])
         for start, end, side in side_roads:
             road = cv2.bitwise_or(road, _side_road(d, s, start - base, end - base, side))
-        inside = cv2.bitwise_and(road, 1)
-        canvas.labels[first:] = PAVEMENT + (ROAD - PAVEMENT) * inside.astype(np.int8)
+        cv2.LUT(np.asarray(road), _ROAD_OR_PAVEMENT, canvas.labels[first:])
         if side_roads:
             d = _folded(d, np.asarray(road), self._profile)
         self._surface(canvas, d, s, depth)
@@ -111,10 +111,13 @@ class Ground:
             return
         scale = self._grain.shape[0] / _GRAIN_M
         x, y = d[low:] * np.float32(scale), s[low:] * np.float32(scale)
-        found = cv2.remap(self._grain, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
-        fade = np.clip((_GRAIN_TO_M - depth[low:]) / 3.0, 0, 1) * 256
-        rough = (found.astype(np.int16) - 128) * fade.astype(np.int16)[:, None]
-        grain = ((rough >> 8) + 128).astype(np.uint8)
+        warped = cv2.remap(self._grain, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+        grain = np.asarray(warped, np.uint8)
+        part = int(np.searchsorted(-depth[low:], -_GRAIN_FULL_M))
+        span = _GRAIN_TO_M - _GRAIN_FULL_M
+        fade = (_GRAIN_TO_M - depth[low : low + part]) / span * 256
+        rough = (grain[:part].astype(np.int16) - 128) * fade.astype(np.int16)[:, None]
+        grain[:part] = (rough >> 8) + 128
         near = canvas.image[canvas.height - len(grain) :]
         grains = canvas.buffer(0, len(grain))
         cv2.cvtColor(grain, cv2.COLOR_GRAY2BGRA, grains)
@@ -176,7 +179,7 @@ def _street_places(
 
 
 def _side_road(d: F32, s: F32, start: float, end: float, side: int) -> cv2.typing.MatLike:
-    beyond = cv2.compare(d, 0.0, cv2.CMP_GT if side > 0 else cv2.CMP_LT)
+    beyond = cv2.inRange(d, 0.0, 1e9) if side > 0 else cv2.inRange(d, -1e9, 0.0)
     return cv2.bitwise_and(cv2.inRange(s, start, end), beyond)
 
 

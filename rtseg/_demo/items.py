@@ -8,14 +8,14 @@ from typing import Protocol
 import numpy as np
 
 from rtseg._demo.camera import View
-from rtseg._demo.canvas import Canvas, Texture
+from rtseg._demo.canvas import Canvas, Haze, Texture
 from rtseg._demo.light import Gain, Light
 from rtseg._demo.noise import F64
 
 DRAW_M = 170.0
 """Things farther than this are not drawn."""
 
-CLIP_M = 2.2
+CLIP_M = 1.8
 """Long things that pass the camera are cut off this far ahead of it."""
 
 
@@ -32,9 +32,9 @@ class Brush:
         """The way at which long things are cut off."""
         return self.view.pose.s + CLIP_M
 
-    def haze(self, depth: float) -> tuple[float, Gain]:
-        """Return the share and colour of haze at `depth` metres."""
-        return self.light.haze(depth), self.light.haze_bgr
+    def haze(self, depth: float) -> Haze:
+        """Return the share and grey of haze at `depth` metres."""
+        return self.light.haze(depth), self.light.haze_grey
 
     def px(self, metres: float, depth: float) -> float:
         """Return how many pixels `metres` are at `depth`."""
@@ -49,10 +49,12 @@ class Item(Protocol):
     """A thing to be painted.
 
     `order` is the way `s` that it is sorted by, far things first. `places` float64 [n, 3] are the
-    (s, d, height) that `paint` gets back as pixels and depths; `s` is cut off at the clip.
+    (s, d, height) that `paint` gets back as pixels and depths; `s` is cut off at the clip. It is
+    not painted when `order` is more than `limit_m` ahead.
     """
 
     order: float
+    limit_m: float
     places: F64
 
     def paint(self, brush: Brush, pixels: F64, depths: F64) -> None:
@@ -70,7 +72,7 @@ class Standing:
         texture: the picture.
         size: width and height in metres.
         class_id: its class.
-        gain: its light.
+        gain: its light; none if the texture is lit already.
         limit_m: the distance at which it comes into view.
         mirror: whether left and right are swapped.
         least_px: at least so wide, as a part of the picture's width; keeps thin things visible.
@@ -81,7 +83,7 @@ class Standing:
     texture: Texture
     size: tuple[float, float]
     class_id: int
-    gain: Gain
+    gain: Gain | None
     limit_m: float = DRAW_M
     mirror: bool = False
     least_px: float = 0.0
@@ -89,7 +91,7 @@ class Standing:
     def paint(self, brush: Brush, pixels: F64, depths: F64) -> None:
         """Paint the picture at its foot."""
         depth = float(depths[0])
-        if depth < 1.0 or depth > self.limit_m:
+        if depth > self.limit_m or self.places[0, 0] < brush.clip_s:
             return
         width = max(brush.px(self.size[0], depth), self.least_px * brush.canvas.width)
         brush.canvas.upright(

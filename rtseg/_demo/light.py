@@ -12,7 +12,7 @@ from rtseg._demo.noise import F64, generator
 Gain = tuple[float, float, float]
 """Factors for blue, green and red."""
 
-CLEAR_M = 9.0
+CLEAR_M = 13.0
 """Haze begins at this distance."""
 
 
@@ -39,6 +39,11 @@ class Light:
     haze_m: float
     shadow: float
     lamps: bool
+
+    @property
+    def haze_grey(self) -> float:
+        """Brightness of the haze, 0-255."""
+        return sum(self.haze_bgr) / 3
 
     def on(self, normal: tuple[float, float, float], shaded: float = 0.0) -> Gain:
         """Return the gain of a surface with world `normal`; `shaded` 1 takes all direct sun."""

@@ -63,4 +63,4 @@ def fractal_noise(
 
 def to_u8(values: npt.NDArray[np.floating]) -> U8:
     """Round and clip to uint8."""
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(values), 0, 255), np.uint8)

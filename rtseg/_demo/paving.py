@@ -1,4 +1,4 @@
-"""What the ground is made of: worn asphalt, kerb stones, slabs; one tile across the whole street."""
+"""What the ground is made of: worn asphalt, kerb stones, slabs; one tile across the street."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KERB_M = 0.28
 def street_tile(seed: int, profile: Profile) -> U8:
     """Return the ground tile uint8 [ROWS, COLUMNS, 4]: BGR, and the wear of markings as alpha."""
     rng = generator(seed, 5)
-    d = (np.arange(COLUMNS, dtype=np.float32) + 0.5) / ACROSS - HALF_M
+    d = ((np.arange(COLUMNS) + 0.5) / ACROSS - HALF_M).astype(np.float32)
     tile = np.empty((ROWS, COLUMNS, 3), np.float32)
     tile[:] = _asphalt(rng, d, profile)
     for side in (-1, 1):
@@ -33,7 +33,7 @@ def street_tile(seed: int, profile: Profile) -> U8:
         outer = d * side >= abs(profile.kerb(side))
         tile[:, outer] = plot[:, outer]
         _yard(rng, tile, d * side >= abs(profile.frontage(side)) + 0.1)
-        _kerb(rng, tile, d * side - abs(profile.kerb(side)))
+        _kerb(rng, tile, d * np.float32(side) - np.float32(abs(profile.kerb(side))))
     wear = 205 + 70 * fractal_noise(rng, ROWS, COLUMNS, 40, 4)
     wear -= 60 * (fractal_noise(rng, ROWS, COLUMNS, 250, 2) > 0.55)
     result = np.empty((ROWS, COLUMNS, 4), np.uint8)

@@ -16,7 +16,7 @@ from rtseg._demo.route import Profile
 from rtseg._demo.signs import plate_texture
 from rtseg._demo.trees import KINDS as TREES
 from rtseg._demo.trees import tree_texture
-from rtseg._demo.truth import FENCE, TREE
+from rtseg._demo.truth import TREE
 
 ZONES = ("terrace", "shops", "houses", "offices", "park")
 TREE_M = (5.6, 7.0)
@@ -107,9 +107,8 @@ class Plots:
         return items
 
     def _hanging_sign(self, rng: np.random.Generator, s: float, d: float) -> Item:
-        plate = Plate(plate_texture(rng), 0.0, 3.1, (0.8, 1.0))
-        gain = self._light.upright(0.3)
-        return SignPost(s, place(s, d), plate.texture, (), 3.5, 0.05, (plate,), gain, 50.0)
+        plate = Plate(plate_texture(rng).lit(self._light.upright(0.3)), 0.0, 3.1, (0.8, 1.0))
+        return SignPost(s, place(s, d), plate.texture, (), 3.5, 0.05, (plate,), 50.0)
 
     def _gardens(
         self, rng: np.random.Generator, start: float, end: float, side: int, heading: float
@@ -118,33 +117,34 @@ class Plots:
         front = self._profile.frontage(side)
         depth = side * float(rng.uniform(3.0, 5.5))
         middle = (start + end) / 2 + float(rng.uniform(-1, 1))
-        items: list[Item] = []
+        houses: list[Item] = []
         modern = bool(rng.random() < 0.15)
         for near, far in ((start, middle - 1.2), (middle + 1.2, end - 1.0)):
             plot = Plot(near, far, front + depth, heading, int(rng.integers(2, 4)), True, False)
-            items.append(House(rng, plot, self._style(rng, modern), self._light))
-        items.append(Row([item for item in items if isinstance(item, House)]))
-        for s in rng.uniform(start, end, int(rng.integers(1, 4))).tolist():
-            items.append(
-                self.standing_tree(rng, s, front + side * 1.8, float(rng.uniform(0.5, 0.9)))
-            )
-        items.append(self.standing_tree(rng, middle, front + depth + side * 5, 1.1))
-        items += self.fence(rng, start, end, front, heading, (0.9, 1.5))
-        return items
+            houses.append(House(rng, plot, self._style(rng, modern), self._light))
+        houses.append(Row([item for item in houses if isinstance(item, House)]))
+        trees: list[Item] = [
+            self.standing_tree(rng, s, front + side * 1.8, float(rng.uniform(0.5, 0.9)))
+            for s in rng.uniform(start, end, int(rng.integers(1, 4))).tolist()
+        ]
+        gap: list[Item] = [self.standing_tree(rng, middle, front + depth + side * 5, 1.1)]
+        fence = self.fence(rng, start, end, front, heading, (0.9, 1.5))
+        return _in_layers(end, [gap, houses, trees, fence])
 
     def _park(
         self, rng: np.random.Generator, start: float, end: float, side: int, heading: float
     ) -> list[Item]:
         """Trees in two rows behind a fence."""
         front = self._profile.frontage(side)
-        items: list[Item] = []
-        for row, per in ((1.9, 4.4), (8.0, 4.8)):
+        rows: list[list[Item]] = []
+        for row, per in ((8.0, 4.8), (1.9, 4.4)):
+            trees: list[Item] = []
             for s in np.arange(start + 1.0, end, per):
                 d = front + side * (row + float(rng.uniform(-0.6, 0.8)))
                 at = float(s + rng.uniform(-1, 1))
-                items.append(self.standing_tree(rng, at, d, float(rng.uniform(0.8, 1.35))))
-        items += self.fence(rng, start, end, front, heading, (1.0, 1.7))
-        return items
+                trees.append(self.standing_tree(rng, at, d, float(rng.uniform(0.8, 1.35))))
+            rows.append(trees)
+        return _in_layers(end, [*rows, self.fence(rng, start, end, front, heading, (1.0, 1.7))])
 
     def fence(
         self,
@@ -166,13 +166,20 @@ class Plots:
         for panel in range(count):
             near = start + panel * length
             panels.append(
-                Fence(near + length, _upright(near, near + length, d, height), texture, gain, 62.0)
+                Fence(near + length, _upright(near, near + length, d, height), texture, gain, 55.0)
             )
         return panels
 
 
+def _in_layers(end: float, layers: list[list[Item]]) -> list[Item]:
+    """Sort the layers of a plot that ends at `end` from back to front, and all of them before
+    what stands on the pavement along it."""
+    for number, layer in enumerate(layers):
+        back = end + 1.0 - number / len(layers)
+        for item in layer:
+            item.order = back + 1e-3 * (item.order - end)
+    return [item for layer in layers for item in layer]
+
+
 def _upright(near: float, far: float, d: float, height: float) -> F64:
     return np.array([[near, d, 0.0], [near, d, height], [far, d, height], [far, d, 0.0]])
-
-
-__all__ = ["FENCE", "TREE_M", "ZONES", "Plots"]

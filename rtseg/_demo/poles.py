@@ -11,7 +11,7 @@ from rtseg._demo.noise import F32, U8, to_u8
 LAMP_M = (3.2, 7.6)
 """Width and height of a street lamp's picture in metres; its post stands in the middle."""
 
-POST_M = 0.22
+POST_M = 0.26
 """Thickness of a lamp's post."""
 
 _PER_M = 48
@@ -50,7 +50,9 @@ def lamp_texture(metal: tuple[int, int, int], form: int, lit: bool) -> Texture:
     post[:, :, 3] = 255
     base = round(1.1 * _PER_M)
     foot = picture[-base:, middle - half - 2 : middle + half + 2]
-    foot[:, :, :3] = to_u8(_round_shade(2 * half + 4)[None, :, None] * np.float32(dark))
+    foot[:, :, :3] = to_u8(
+        _round_shade(2 * half + 4)[None, :, None] * np.array(metal, np.float32) * 0.86
+    )
     foot[:, :, 3] = 255
     _head(picture, form, middle, top, metal, lit)
     return Texture(picture)

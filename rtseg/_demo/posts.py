@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from rtseg._demo.canvas import Texture
 from rtseg._demo.items import Brush
-from rtseg._demo.light import Gain
 from rtseg._demo.noise import F64
 from rtseg._demo.truth import POLE, SIGN
 
@@ -26,7 +25,7 @@ class Plate:
 
 @dataclass(slots=True)
 class SignPost:
-    """One or two posts that carry plates.
+    """One or two posts that carry plates; all textures are lit.
 
     Args:
         order: way along the street.
@@ -36,7 +35,6 @@ class SignPost:
         tall: height of the posts.
         thick: thickness of the posts.
         plates: what they carry.
-        gain: their light.
         limit_m: the distance at which they come into view.
         signals: heads of a traffic light for red, amber, green; the first plate shows one.
     """
@@ -48,14 +46,13 @@ class SignPost:
     tall: float
     thick: float
     plates: tuple[Plate, ...]
-    gain: Gain
     limit_m: float = 60.0
     signals: tuple[Texture, Texture, Texture] | None = None
 
     def paint(self, brush: Brush, pixels: F64, depths: F64) -> None:
         """Paint the posts, then the plates."""
         depth = float(depths[0])
-        if depth < 1.5 or depth > self.limit_m:
+        if depth > self.limit_m or self.places[0, 0] < brush.clip_s:
             return
         canvas, haze = brush.canvas, brush.haze(depth)
         opacity = brush.fade(depth, self.limit_m)
@@ -64,7 +61,7 @@ class SignPost:
         for right in self.posts:
             foot = (x + brush.px(right, depth), y)
             size = (width, brush.px(self.tall, depth))
-            canvas.upright(self.post, foot, size, POLE, self.gain, haze, opacity)
+            canvas.upright(self.post, foot, size, POLE, None, haze, opacity)
         for number, plate in enumerate(self.plates):
             texture = plate.texture
             if self.signals is not None and number == 0:
@@ -72,4 +69,4 @@ class SignPost:
             low = y - brush.px(plate.up - plate.size[1] / 2, depth)
             size = (brush.px(plate.size[0], depth), brush.px(plate.size[1], depth))
             foot = (x + brush.px(plate.right, depth), low)
-            canvas.upright(texture, foot, size, SIGN, self.gain, haze, opacity)
+            canvas.upright(texture, foot, size, SIGN, None, haze, opacity)

@@ -1,4 +1,4 @@
-"""What stands on the pavement and at the kerb: lamps, trees, signs, lights, railings, parked cars."""
+"""What stands on the pavement and at the kerb: lamps, trees, signs, railings, parked cars."""
 
 from __future__ import annotations
 
@@ -34,11 +34,14 @@ class Roadside:
         rng = generator(seed, 8)
         self._seed, self._profile, self._light, self._garage = seed, profile, light, garage
         metal = METALS[int(rng.integers(len(METALS)))]
-        self._lamp = lamp_texture(metal, int(rng.integers(3)), light.lamps)
-        self._post = post_texture(METALS[int(rng.integers(len(METALS)))])
-        self._banded = post_texture((0, 0, 0), banded=True)
-        self._beacon = beacon_texture()
-        red, amber, green = (lights_texture(state) for state in ("red", "amber", "green"))
+        self._up = light.upright()
+        self._lamp = lamp_texture(metal, int(rng.integers(3)), light.lamps).lit(self._up)
+        self._post = post_texture(METALS[int(rng.integers(len(METALS)))]).lit(self._up)
+        self._banded = post_texture((0, 0, 0), banded=True).lit(self._up)
+        self._beacon = beacon_texture().lit(self._up)
+        b, g, r = self._up
+        glow = ((1 + b) / 2, (1 + g) / 2, (1 + r) / 2)
+        red, amber, green = (lights_texture(state).lit(glow) for state in ("red", "amber", "green"))
         self._signals = (red, amber, green)
         self._street_trees = float(rng.uniform(0.35, 1.0))
         self._rail = fence_texture(rng, "railing", 4.0, 1.1)
@@ -47,36 +50,33 @@ class Roadside:
     def lamp(self, s: float, side: int) -> Item:
         """Return a street lamp whose arm reaches over the road."""
         d = self._profile.kerb(side) + side * 0.55
-        gain = self._light.upright()
         return Standing(
-            s, place(s, d), self._lamp, LAMP_M, POLE, gain, _LAMP_LIMIT_M, mirror=side > 0
+            s, place(s, d), self._lamp, LAMP_M, POLE, None, _LAMP_LIMIT_M, mirror=side > 0
         )
 
     def sign(self, rng: np.random.Generator, s: float, side: int) -> Item:
         """Return a post with one or two signs."""
         d = self._profile.kerb(side) + side * float(rng.uniform(0.4, 0.8))
-        size = float(rng.uniform(0.65, 0.9))
+        size = float(rng.uniform(0.75, 1.0))
         plates = []
         for row in range(1 + (rng.random() < 0.35)):
             kind = ROUND_SIGNS[int(rng.integers(len(ROUND_SIGNS)))]
-            texture = sign_texture(kind, int(rng.integers(8)))
+            texture = sign_texture(kind, int(rng.integers(8))).lit(self._up)
             plates.append(Plate(texture, 0.0, 2.5 - row * (size + 0.05), (size, size)))
-        gain = self._light.upright()
-        return SignPost(s, place(s, d), self._post, (0.0,), 2.75, 0.11, tuple(plates), gain)
+        return SignPost(s, place(s, d), self._post, (0.0,), 2.75, 0.11, tuple(plates))
 
     def board(self, rng: np.random.Generator, s: float, side: int) -> Item:
         """Return a direction board on two posts."""
         d = self._profile.frontage(side) - side * 1.5
-        plate = Plate(board_texture(rng), 0.0, 2.9, (2.3, 1.45))
-        gain = self._light.upright()
-        return SignPost(s, place(s, d), self._post, (-0.8, 0.8), 3.3, 0.13, (plate,), gain, 80.0)
+        plate = Plate(board_texture(rng).lit(self._up), 0.0, 2.9, (2.3, 1.45))
+        return SignPost(s, place(s, d), self._post, (-0.8, 0.8), 3.3, 0.13, (plate,), 80.0)
 
     def signals(self, s: float, side: int) -> Item:
         """Return a traffic light."""
         d = self._profile.kerb(side) + side * 0.5
         plate = Plate(self._signals[0], 0.0, 2.9, (0.5, 1.1))
         return SignPost(
-            s, place(s, d), self._post, (0.0,), 3.3, 0.15, (plate,), self._light.upright(), 75.0,
+            s, place(s, d), self._post, (0.0,), 3.3, 0.15, (plate,), 75.0,
             self._signals,
         )  # fmt: skip
 
@@ -84,9 +84,7 @@ class Roadside:
         """Return the banded post with an amber globe at a zebra crossing."""
         d = self._profile.kerb(side) + side * 0.5
         plate = Plate(self._beacon, 0.0, 3.0, (0.42, 0.42))
-        return SignPost(
-            s, place(s, d), self._banded, (0.0,), 2.9, 0.15, (plate,), self._light.upright(), 60.0
-        )
+        return SignPost(s, place(s, d), self._banded, (0.0,), 2.9, 0.15, (plate,), 60.0)
 
     def railing(
         self, start: float, end: float, side: int, heading: float, guard: bool
@@ -100,7 +98,7 @@ class Roadside:
             far = near + length
             places = np.array([[near, d, 0.0], [near, d, tall], [far, d, tall], [far, d, 0.0]])
             texture = self._guard if guard else self._rail
-            panels.append(Fence(far, places, texture, gain, 58.0))
+            panels.append(Fence(near, places, texture, gain, 50.0))
         return panels
 
     def street_trees(
@@ -134,11 +132,12 @@ class Roadside:
     def bicycles(self, rng: np.random.Generator, s: float, side: int) -> list[Item]:
         """Return a parked bicycle or two."""
         d = self._profile.frontage(side) - side * 0.6
-        texture: Texture = bicycle_texture(self._seed, int(rng.integers(6)))
-        gain = self._light.upright(0.4)
+        texture: Texture = bicycle_texture(self._seed, int(rng.integers(6))).lit(
+            self._light.upright(0.4)
+        )
         return [
             Standing(
-                s + n * 0.8, place(s + n * 0.8, d), texture, (1.75, 1.0), BICYCLIST, gain, 45.0
+                s + n * 0.8, place(s + n * 0.8, d), texture, (1.75, 1.0), BICYCLIST, None, 45.0
             )
             for n in range(int(rng.integers(1, 3)))
         ]

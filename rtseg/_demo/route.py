@@ -72,12 +72,12 @@ class Route:
 
 
 def _profile(rng: np.random.Generator) -> Profile:
-    lane = float(rng.uniform(2.9, 3.3))
+    lane = float(rng.uniform(2.75, 3.1))
     parks = rng.random()
     parking = (bool(0.2 < parks < 0.7), bool(parks > 0.55))
-    gutter = float(rng.uniform(0.5, 0.9))
+    gutter = float(rng.uniform(0.45, 0.75))
     half = tuple(lane + gutter + (2.1 if parks else 0.0) for parks in parking)
-    pavement = rng.uniform(2.8, 4.8, 2)
+    pavement = rng.uniform(3.2, 5.4, 2)
     return Profile(
         traffic_side=1 if rng.random() < 0.65 else -1,
         lane=lane,

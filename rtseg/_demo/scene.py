@@ -44,12 +44,13 @@ class Scene:
         view = View(self._route, pose, self._width, self._height)
         canvas = self._canvas
         chunks = self._street.around(pose.s - _BEHIND_M, pose.s + DRAW_M)
-        movers, cars = self._traffic.items(time_s)
+        zebras = [s for chunk in chunks[-5:] for s in chunk.zebras if s > pose.s]
+        movers, cars = self._traffic.items(time_s, zebras)
         self._sky.paint(canvas, view)
         self._paint_ground(canvas, view, chunks, cars)
         brush = Brush(canvas, self._light, view)
-        items = [item for chunk in chunks for item in chunk.items if item.order > pose.s]
-        items += [mover for mover in movers if mover.order > pose.s]
+        everything = [item for chunk in chunks for item in chunk.items] + movers
+        items = [item for item in everything if -2.0 < item.order - pose.s < item.limit_m]
         _paint_items(brush, sorted(items, key=_order))
         return self._lens.expose(canvas.image, index, pose.exposure), canvas.labels.copy()
 

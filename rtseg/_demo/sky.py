@@ -59,7 +59,7 @@ class Sky:
         size = (backdrop.width, tall)
         stroke = np.asarray(cv2.resize(strip, size, interpolation=cv2.INTER_AREA), np.uint8)
         box = (0, self._above - tall, backdrop.width, self._above)
-        backdrop.lay(stroke, box, class_id, light.upright(), (share, light.haze_bgr), 1.0)
+        backdrop.lay(stroke, box, class_id, light.upright(), (share, light.haze_grey), 1.0)
 
     def paint(self, canvas: Canvas, view: View) -> None:
         """Paint the whole canvas with the window that the camera sees."""
@@ -79,13 +79,19 @@ class Sky:
 
 def _panorama(rng: np.random.Generator, light: Light) -> U8:
     climb = np.linspace(1, 0, _ROWS, dtype=np.float32)[:, None, None] ** 0.75
-    zenith, horizon = np.float32(_ZENITH[light.kind]), np.float32(_HORIZON[light.kind])
+    zenith, horizon = (
+        np.array(_ZENITH[light.kind], np.float32),
+        np.array(_HORIZON[light.kind], np.float32),
+    )
     blend = climb * zenith + (1 - climb) * horizon + np.zeros((1, _TURN, 1), np.float32)
     cover = {"sunny": rng.uniform(-0.2, 0.5), "overcast": 1.0, "dusk": rng.uniform(0.0, 0.6)}
     cloud, shade = _clouds(rng, float(cover[light.kind]))
     bright = {"sunny": (255, 253, 250), "overcast": (226, 224, 222), "dusk": (170, 178, 236)}
     dark = {"sunny": (206, 196, 188), "overcast": (168, 164, 160), "dusk": (112, 94, 96)}
-    body = np.float32(bright[light.kind]) * (1 - shade) + np.float32(dark[light.kind]) * shade
+    body = (
+        np.array(bright[light.kind], np.float32) * (1 - shade)
+        + np.array(dark[light.kind], np.float32) * shade
+    )
     strength = cloud * (0.92 if light.kind != "overcast" else 0.8)
     bgr = blend * (1 - strength) + body * strength
     bgra = np.full((_ROWS, _TURN, 4), 255, np.uint8)
@@ -137,7 +143,7 @@ def _woods(rng: np.random.Generator) -> U8:
     inside = rows < np.clip(tops, 0, 0.95)
     grain = fractal_noise(rng, height, width, 256, 3)
     value = np.clip(0.8 + 0.35 * grain + 0.4 * (rows - 0.4), 0.3, 1.3)[:, :, None]
-    bgr = value * np.float32((62, 98, 84))
+    bgr = value * np.array((62, 98, 84), np.float32)
     strip = np.zeros((height, width, 4), np.uint8)
     strip[:, :, :3] = to_u8(bgr * inside[:, :, None])
     strip[:, :, 3] = inside * np.uint8(255)

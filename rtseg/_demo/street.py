@@ -33,6 +33,7 @@ class Chunk:
         shadows: outlines [n, 2] (s, d) of shadows that the sun casts.
         contacts: outlines [n, 2] (s, d) of the dark below parked cars.
         side_roads: (from s, to s, side) where another street joins.
+        zebras: ways at which zebra crossings begin.
     """
 
     items: list[Item] = field(default_factory=list)
@@ -40,6 +41,7 @@ class Chunk:
     shadows: list[F64] = field(default_factory=list)
     contacts: list[F64] = field(default_factory=list)
     side_roads: list[tuple[float, float, int]] = field(default_factory=list)
+    zebras: list[float] = field(default_factory=list)
 
 
 class Street:
@@ -82,6 +84,7 @@ class Street:
             self._build_side(chunk, number, side, heading, crossing)
         profile = self._route.profile
         if crossing == "zebra":
+            chunk.zebras.append(start + 10.0)
             chunk.marks += markings.zebra(start + 10.0, profile)
             chunk.marks += markings.lines(start, start + 8.0, profile, self._line)
             chunk.marks += markings.lines(start + 15.0, start + CHUNK_M, profile, self._line)
@@ -104,7 +107,7 @@ class Street:
             chunk.side_roads.append((start, start + 8.0, side))
             start += 8.0
         chunk.items += self._plots.build(rng, zone, start, end, side, heading)
-        if number % 2 == (side > 0):
+        if (number + (side > 0)) % 3:
             chunk.items.append(road.lamp(number * CHUNK_M + 12.3, side))
         if crossing == "zebra":
             chunk.items.append(road.beacon(start + 9.3 + 4.6 * (side > 0), side))
@@ -114,7 +117,7 @@ class Street:
             chunk.items.append(road.signals(start + 9.6, side))
         elif not opening:
             chunk.items += road.street_trees(rng, self._plots, start, end, side)
-            if rng.random() < 0.16:
+            if rng.random() < 0.36:
                 chunk.items += road.railing(start + 1, end, side, heading, rng.random() < 0.5)
         self._add_signs(chunk, rng, start, end, side)
         if crossing == "" and not opening:
@@ -123,9 +126,9 @@ class Street:
     def _add_signs(
         self, chunk: Chunk, rng: np.random.Generator, start: float, end: float, side: int
     ) -> None:
-        if rng.random() < 0.55:
+        if rng.random() < 0.75:
             chunk.items.append(self._roadside.sign(rng, float(rng.uniform(start, end)), side))
-        if rng.random() < 0.18:
+        if rng.random() < 0.3:
             chunk.items.append(self._roadside.board(rng, float(rng.uniform(start, end)), side))
         if rng.random() < 0.2:
             chunk.items += self._roadside.bicycles(rng, float(rng.uniform(start, end)), side)

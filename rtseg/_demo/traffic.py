@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import ceil, floor, sin
 
 import numpy as np
@@ -11,6 +11,7 @@ from rtseg._demo.camera import Motion
 from rtseg._demo.canvas import Texture
 from rtseg._demo.figures import (
     CYCLIST_END_M,
+    CYCLIST_SIDE_M,
     PHASES,
     WALKER_M,
     cyclist_texture,
@@ -25,7 +26,7 @@ from rtseg._demo.truth import BICYCLIST, PEDESTRIAN
 from rtseg._demo.vehicles import LIMIT_M, Garage, Vehicle
 
 _PEOPLE = 14
-_PEOPLE_M = 60.0
+_PEOPLE_M = 55.0
 _EPOCH_S = 26.0
 
 
@@ -35,16 +36,24 @@ class Traffic:
     def __init__(self, seed: int, route: Route, motion: Motion, light: Light) -> None:
         self._seed, self._route, self._motion, self._light = seed, route, motion, light
         self.garage = Garage(light)
+        self._up = light.upright()
         self._figures: dict[tuple[str, int, int, str], Texture] = {}
         self._busy = 0.55 + 0.45 * unit(seed, 40)
 
-    def items(self, time_s: float) -> tuple[list[Item], list[Vehicle]]:
-        """Return all that moves near the camera at `time_s`; the cars also on their own."""
+    def items(self, time_s: float, crossings: Sequence[float]) -> tuple[list[Item], list[Vehicle]]:
+        """Return all that moves near the camera at `time_s`; the cars also on their own.
+
+        Args:
+            time_s: seconds since the start of the drive.
+            crossings: ways at which there are zebra crossings near the camera.
+        """
         here = self._motion.s_at(time_s)
         cars = [*self._oncoming(time_s, here), *self._ahead(time_s, here)]
         items: list[Item] = list(cars)
         items += self._walkers(time_s, here)
         items += self._cyclists(time_s, here)
+        for s in crossings:
+            items += self._crossing(s, time_s)
         return items, cars
 
     def _slots(
@@ -90,12 +99,11 @@ class Traffic:
         if found is None:
             outfit = outfit_of(self._seed, number)
             make = walker_texture if kind == "walker" else cyclist_texture
-            found = self._figures[key] = make(outfit, phase, view)
+            found = self._figures[key] = make(outfit, phase, view).lit(self._up)
         return found
 
     def _walkers(self, time_s: float, here: float) -> Iterator[Standing]:
         profile = self._route.profile
-        gain = self._light.upright()
         for lane in range(8):
             side, way = (-1, 1)[lane % 2], (-1, 1)[lane // 2 % 2]
             speed = way * (0.95 + 0.16 * lane)
@@ -109,11 +117,10 @@ class Traffic:
                 figure = self._figure("walker", number * 8 + lane & 15, phase, view)
                 tall = 0.9 + 0.17 * unit(self._seed, 90 + lane, number)
                 size = (WALKER_M[0] * tall, WALKER_M[1] * tall)
-                yield Standing(s, place(s, d), figure, size, PEDESTRIAN, gain, _PEOPLE_M)
+                yield Standing(s, place(s, d), figure, size, PEDESTRIAN, None, _PEOPLE_M)
 
     def _cyclists(self, time_s: float, here: float) -> Iterator[Standing]:
         profile = self._route.profile
-        gain = self._light.upright()
         own = profile.traffic_side
         for side, speed, key in ((own, 4.2, 101), (-own, -4.6, 102)):
             edge = abs(profile.kerb(side)) - (2.15 if profile.parking[side > 0] else 0.0)
@@ -124,4 +131,32 @@ class Traffic:
                 phase = floor((time_s * 1.1 + unit(self._seed, 103, number)) * PHASES) % PHASES
                 view = "back" if speed > 0 else "front"
                 figure = self._figure("cyclist", number & 15, phase, view)
-                yield Standing(s, place(s, d), figure, CYCLIST_END_M, BICYCLIST, gain, _PEOPLE_M)
+                yield Standing(
+                    s - 3.0, place(s, d), figure, CYCLIST_END_M, BICYCLIST, None, _PEOPLE_M
+                )
+
+    def _crossing(self, s: float, time_s: float) -> Iterator[Standing]:
+        """People (now and then a cyclist) who cross at `s` before the camera arrives there."""
+        key = round(s)
+        arrival = self._motion.time_at(s)
+        for number in range(int(4 * unit(self._seed, 104, key) * self._busy + 0.7)):
+            lot = unit(self._seed, 105, key, number)
+            riding, way = lot < 0.2, 1 if unit(self._seed, 106, key, number) < 0.5 else -1
+            pace = (3.0 if riding else 1.25) * (0.85 + 0.4 * unit(self._seed, 107, key, number))
+            left, right = (self._route.profile.frontage(side) - side * 1.4 for side in (-1, 1))
+            lasts = (right - left) / pace
+            ends = arrival - 1.6 - 3.0 * unit(self._seed, 108, key, number)
+            part = min(max((time_s - (ends - lasts)) / lasts, 0.0), 1.0)
+            d = left + (right - left) * (part if way > 0 else 1 - part)
+            place_s = s + 0.5 + 2.2 * unit(self._seed, 109, key, number)
+            if place_s - self._motion.s_at(time_s) < _PEOPLE_M:
+                moved = part * lasts if 0 < part < 1 else 0.0
+                yield self._crosser(key + number, place_s, d, moved, way, riding)
+
+    def _crosser(
+        self, number: int, s: float, d: float, moved_s: float, way: int, riding: bool
+    ) -> Standing:
+        phase = floor(moved_s * (0.9 if riding else 1.0) * PHASES) % PHASES
+        figure = self._figure("cyclist" if riding else "walker", number & 15, phase, "side")
+        size, class_id = (CYCLIST_SIDE_M, BICYCLIST) if riding else (WALKER_M, PEDESTRIAN)
+        return Standing(s, place(s, d), figure, size, class_id, None, _PEOPLE_M, way < 0)

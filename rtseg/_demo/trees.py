@@ -62,8 +62,8 @@ def _clumps(rng: np.random.Generator, form: str) -> tuple[F64, F64]:
     count = {"round": 34, "wide": 38, "tall": 36, "cone": 46}[form]
     turn = rng.uniform(0, 2 * np.pi, count)
     out = np.sqrt(rng.uniform(0, 1, count))
-    middle = {"round": 0.36, "wide": 0.33, "tall": 0.45, "cone": 0.5}[form] * TALL_PX
-    reach_y = {"round": 0.25, "wide": 0.2, "tall": 0.38, "cone": 0.43}[form] * TALL_PX
+    middle = {"round": 0.36, "wide": 0.33, "tall": 0.45, "cone": 0.43}[form] * TALL_PX
+    reach_y = {"round": 0.25, "wide": 0.2, "tall": 0.38, "cone": 0.38}[form] * TALL_PX
     reach_x = {"round": 0.34, "wide": 0.38, "tall": 0.17, "cone": 0.32}[form] * WIDE_PX
     y = np.sin(turn) * out
     narrow = (y + 1.08) / 2.1 if form == "cone" else np.ones(count)

@@ -7,10 +7,10 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from rtseg._demo.canvas import Texture
-from rtseg._demo.cars import MODELS, PAINTS, Coachwork, coachwork, faces
+from rtseg._demo.canvas import Haze, Texture
+from rtseg._demo.cars import BUS, BUS_PAINTS, MODELS, PAINTS, Coachwork, coachwork, faces
 from rtseg._demo.items import Brush
-from rtseg._demo.light import Gain, Light
+from rtseg._demo.light import Light
 from rtseg._demo.noise import F64
 from rtseg._demo.truth import CAR
 
@@ -20,6 +20,9 @@ _CORNERS = [np.concatenate([model[name] for name in _NAMES]) for model in _FACES
 _WHOLE = np.array([name in {"left", "right", "rear", "front"} for name in _NAMES])
 _WHOLE_FROM_M = 42.0
 LIMIT_M = 130.0
+
+_NEAR_END_M = 3.0
+"""Cars are sorted by about their near end, before which a railing at the kerb may stand."""
 
 
 class Garage:
@@ -43,9 +46,12 @@ class Vehicle:
     def __init__(
         self, s: float, d: float, way: int, model: int, paint: int, garage: Garage, heading: float
     ) -> None:
-        self.order = s
+        self.s, self.order = s, s - _NEAR_END_M
+        self.limit_m = LIMIT_M
         self._way, self._model, self._paint = way, model, paint
         self._garage, self._heading = garage, heading
+        if model == BUS:
+            self._paint = BUS_PAINTS[paint % len(BUS_PAINTS)]
         corners = _CORNERS[model]
         self.places = corners * (way, way, 1.0) + (s, d, 0.0)
         self.d = d
@@ -55,7 +61,7 @@ class Vehicle:
         """Return the outline [4, 2] (s, d) of the contact shadow."""
         model = MODELS[self._model]
         long, wide = model.length / 2 + 0.1, model.width / 2 + 0.12
-        s = self.order
+        s = self.s
         return np.array(
             [[s - long, self.d - wide], [s + long, self.d - wide],
              [s + long, self.d + wide], [s - long, self.d + wide]]
@@ -76,7 +82,8 @@ class Vehicle:
             return
         quads = pixels.reshape(-1, 4, 2)
         area = _areas(quads)
-        area[_WHOLE != (depth > _WHOLE_FROM_M)] = 0.0
+        whole = depth > _WHOLE_FROM_M
+        area[~_WHOLE if whole else _WHOLE] = 0.0
         nearness = depths.reshape(-1, 4).mean(1)
         order = [index for index in np.argsort(-nearness) if area[index] > 2.0]
         haze, opacity = brush.haze(depth), brush.fade(depth, LIMIT_M)
@@ -92,9 +99,7 @@ class Vehicle:
             gain = brush.light.on(normal)
             brush.canvas.quad(texture, quads[index], CAR, gain, haze, opacity, span)
 
-    def _underlay(
-        self, brush: Brush, pixels: F64, haze: tuple[float, Gain], opacity: float
-    ) -> None:
+    def _underlay(self, brush: Brush, pixels: F64, haze: Haze, opacity: float) -> None:
         """A dark body under the faces, so that no street shines through their seams."""
         paint = PAINTS[self._paint % len(PAINTS)]
         level = 0.5 * sum(brush.light.sky_colour) / 3
@@ -108,7 +113,7 @@ class Vehicle:
     def _span(self, brush: Brush, name: str) -> tuple[float, float]:
         """Return the part of a flank's texture that is ahead of the clip; all of other faces."""
         model = MODELS[self._model]
-        cut = (brush.clip_s - (self.order - model.length / 2)) / model.length
+        cut = (brush.clip_s - (self.s - model.length / 2)) / model.length
         if cut <= 0:
             return 0.0, 1.0
         if not name.startswith(("left", "right")):

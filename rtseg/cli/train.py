@@ -9,6 +9,8 @@ from pathlib import Path
 
 from rtseg.config import load_config
 
+log = logging.getLogger(__name__)
+
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
@@ -55,5 +57,10 @@ def run(arguments: argparse.Namespace) -> int:
     if not result.complete:
         sys.stderr.write(f"rtseg: {result.reason}; saved, --resume goes on\n")
         return 128 + result.signal
-    logging.getLogger(__name__).info("%s; the results are in %s", result.reason, output)
+    for weights, scores in result.metrics.get("weights", {}).items():
+        for data, score in scores.items():
+            mean_iou = score["metrics"]["mean_iou"] or 0.0
+            log.info("%s on %s: mIoU %.2f %%", weights, data, 100 * mean_iou)
+    if result.metrics:
+        log.info("%s; the results are in %s", result.reason, output)
     return 0

@@ -45,7 +45,8 @@ class ModelCard:
         name: name of the weights, such as ``"linknet-camvid"``.
         network: the registered network that they belong to.
         classes: what the logits stand for.
-        input_hw: height and width in pixels that the network was trained for.
+        input_hw: height and width in pixels of the pictures that the network was trained for; the
+            crops of the training may be smaller.
         normalisation: what turns pixels into the network's input.
         training: how they were made: data, epochs, seed, batch, hardware, minutes, recipe, …
         metrics: measured figures by ``"split/metric"``, such as ``"test/mean_iou"``; shares, 0–1.

@@ -30,12 +30,18 @@ def model_card(session: Session, metrics: dict[str, float]) -> ModelCard:
         name=config.name,
         network=config.network.name,
         classes=session.val.classes,
-        input_hw=session.plan.epochs[-1].crop_hw,
+        input_hw=_picture_hw(session),
         normalisation=session.normalisation,
         training=_training(session),
         metrics=metrics,
         licence=config.licence,
     )
+
+
+def _picture_hw(session: Session) -> tuple[int, int]:
+    """Return the size at which the network knows its scenes: the pictures', not the crops'."""
+    height, width = session.val[0].labels.shape
+    return height, width
 
 
 def _training(session: Session) -> dict[str, Any]:
@@ -91,7 +97,7 @@ def _what_it_is(card: ModelCard) -> str:
     names = ", ".join(card.classes.names)
     return (
         f"Weights of {network.title} (`{card.network}`; {network.paper}, {network.url}) for the "
-        f"{len(card.classes)} classes of {card.classes.name}: {names}. Trained on crops of "
+        f"{len(card.classes)} classes of {card.classes.name}: {names}. At home at pictures of "
         f"{card.input_hw[1]}x{card.input_hw[0]} pixels (width x height)."
     )
 

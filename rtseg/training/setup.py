@@ -139,7 +139,8 @@ def _criterion(config: TrainConfig, network: SegmentationNetwork, store: Picture
 def _counts_classes(criterion: CriterionConfig) -> bool:
     """Return whether any loss weights classes by how often they occur."""
     terms = [*criterion.terms, *(criterion.auxiliary or [])]
-    return any(getattr(term, "class_weights", "none") in CLASS_WEIGHTINGS for term in terms)
+    weightings = [getattr(term, "class_weights", None) for term in terms]  # names or lists
+    return any(weighting in list(CLASS_WEIGHTINGS) for weighting in weightings)
 
 
 def _teacher(

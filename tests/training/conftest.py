@@ -84,8 +84,10 @@ def tiny_networks() -> Iterator[None]:
     path = list(sys.path)
     spec.loader.exec_module(module)
     sys.path[:] = path
+    sys.modules["train_tiny"] = module  # torch.compile looks it up
     names = module.register()
     yield
+    del sys.modules["train_tiny"]
     for name in names:
         del NETWORKS._items[name]
 
@@ -114,9 +116,7 @@ def train_tiny(
 
 
 @pytest.fixture
-def start_tiny(
-    tiny_config: Path, tmp_path: Path
-) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+def start_tiny(tiny_config: Path, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Start `rtseg train` in a process of its own: start_tiny("out", "train.epochs=1")."""
     started: list[subprocess.Popen[str]] = []
 

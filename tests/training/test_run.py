@@ -67,6 +67,26 @@ def test_resuming_another_training_lists_what_differs(train_tiny: Train) -> None
     assert "optim.weight_decay: 0.0002 in the checkpoint, 0.5 now" in str(error.value)
 
 
+def test_resuming_with_a_changed_network_lists_its_tensors(
+    train_tiny: Train, tmp_path: Path
+) -> None:
+    train_tiny("out", "train.epochs=1")
+    path = tmp_path / "out" / "last.pt"
+    state = torch.load(path)
+    weights = state["learner"]["network"]
+    weights["old.weight"] = weights.pop("classifier.weight")
+    weights["classifier.bias"] = torch.zeros(7)
+    torch.save(state, path)
+    with pytest.raises(WeightsError) as error:
+        train_tiny("out", "train.epochs=1", resume=True)
+    for text in ("missing: classifier.weight", "unexpected: old.weight", "classifier.bias is"):
+        assert text in str(error.value)
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(WeightsError, match=r"last\.pt can't be read.*--output"):
+        train_tiny("out", "train.epochs=1", resume=True)
+    assert (tmp_path / "out" / "best.safetensors").is_file()
+
+
 def test_resuming_with_other_pictures_is_refused(train_tiny: Train, tmp_path: Path) -> None:
     train_tiny("out", "train.epochs=1", "train.batch_size=2")
     for folder in ("images", "masks"):
@@ -86,7 +106,7 @@ def test_stages_change_crop_and_batch_under_one_schedule(train_tiny: Train) -> N
     steps = read_steps(result.folder.steps)
     assert steps["epoch"] == [0, 0, 0, 0, 1, 1]
     assert steps["lr"] == pytest.approx([0.01 * (1 - t / 6) ** 0.9 for t in range(6)])
-    assert load_trained(result.folder.final).card.input_hw == (32, 40)
+    assert load_trained(result.folder.final).card.input_hw == (48, 64)
 
 
 def test_early_stop_and_time_limit_end_cleanly(train_tiny: Train) -> None:
@@ -144,6 +164,14 @@ def test_a_teacher_adds_a_part_to_the_loss(train_tiny: Train) -> None:
     taught = train_tiny("taught", "train.epochs=10", "distill.weights=teacher/best.safetensors")
     steps = read_steps(taught.folder.steps)
     assert 0 < steps["distillation"][-1] < steps["distillation"][0]
+
+
+@pytest.mark.parametrize("weights", ["enet", "median_frequency", "[1.0, 2.0, 3.0]", "none"])
+def test_class_weights_are_counted_or_given(train_tiny: Train, weights: str) -> None:
+    terms = f"criterion.terms=[{{name: cross_entropy, class_weights: {weights}}}]"
+    loss = read_steps(train_tiny("out", "train.epochs=1", terms).folder.steps)["loss"]
+    plain = read_steps(train_tiny("plain", "train.epochs=1").folder.steps)["loss"]
+    assert (loss == plain) is (weights == "none")
 
 
 UNCHANGED = (
@@ -217,3 +245,14 @@ def test_defaults_are_written_into_the_folder(train_tiny: Train) -> None:
     text = train_tiny("out", "train.epochs=1").folder.config.read_text()
     for name in LoopConfig.model_fields:
         assert f"  {name}: " in text
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script_method:DeprecationWarning")  # torch's own
+def test_a_compiled_step_learns_alike(train_tiny: Train) -> None:
+    plain = (*UNCHANGED, "network.name=tiny-plain", "train.epochs=3")
+    eager, compiled = (
+        read_steps(train_tiny(f"compile-{on}", *plain, f"train.compile={on}").folder.steps)
+        for on in ("false", "true")
+    )
+    assert compiled["loss"] == pytest.approx(eager["loss"], rel=1e-3)
