@@ -8,11 +8,12 @@ import cv2
 import numpy as np
 
 from rtseg._demo.canvas import Haze, Texture
-from rtseg._demo.facade import PER_M, Style, facade_texture, wall_texture, window_row
+from rtseg._demo.facade import facade_texture, panes_of, window_row
 from rtseg._demo.items import DRAW_M, Brush
 from rtseg._demo.light import Light, facing
-from rtseg._demo.noise import F64, U8, fractal_noise, to_u8
+from rtseg._demo.noise import F64, U8, to_u8
 from rtseg._demo.truth import BUILDING
+from rtseg._demo.walls import PER_M, Style, Walls
 
 _DEPTH_M = 9.0
 _RIDGE_M = 2.6
@@ -60,18 +61,24 @@ class Plot:
 class House:
     """A house: eight corners, three textures."""
 
-    def __init__(self, rng: np.random.Generator, plot: Plot, style: Style, light: Light) -> None:
+    def __init__(
+        self, rng: np.random.Generator, plot: Plot, style: Style, walls: Walls, light: Light
+    ) -> None:
         self.order = plot.end
         self.limit_m = FAR_M + 40.0
         tall = plot.floors * style.floor + 0.6
         length = plot.end - plot.start
         slant = facing(plot.side, plot.heading)
         end = (-float(np.sin(plot.heading)), -float(np.cos(plot.heading)), 0.0)
-        front = facade_texture(rng, style, length, plot.floors, plot.shop)
+        panes = panes_of(rng, style)
+        front = walls.cut(rng, style, length, tall)
+        front = facade_texture(rng, front, style, panes, plot.floors, plot.shop)
         self.front = Texture(front).lit(light.on(slant))
         self.gable = None
         if plot.open_end:
-            self.gable = Texture(_gable(rng, style, tall, plot.pitched)).lit(light.on(end))
+            wall = walls.cut(rng, style, _DEPTH_M, tall + (_RIDGE_M if plot.pitched else 0.0))
+            gable = _gable(rng, wall, style, panes, plot)
+            self.gable = Texture(gable).lit(light.on(end))
         self.roof = None
         if plot.pitched:
             self.roof = Texture(_tiles(rng, length)).lit(
@@ -205,17 +212,16 @@ class Row:
         brush.canvas.quad(self._texture, corners, BUILDING, None, haze, opacity)
 
 
-def _gable(rng: np.random.Generator, style: Style, tall: float, pitched: bool) -> U8:
+def _gable(rng: np.random.Generator, wall: U8, style: Style, panes: list[U8], plot: Plot) -> U8:
     """The wall at the end of a house, with a triangle on top under a pitched roof."""
-    total = tall + (_RIDGE_M if pitched else 0.0)
-    wall = to_u8(wall_texture(rng, style, _DEPTH_M, total))
+    height, width = wall.shape[:2]
     if rng.random() < 0.55:
-        for floor in range(1, max(2, round(tall / style.floor))):
-            window_row(rng, wall, style, 3, wall.shape[0] - (floor + 1) * style.floor * PER_M)
-    bgra = np.full((*wall.shape[:2], 4), 255, np.uint8)
+        for floor in range(1, plot.floors):
+            top = height - (floor + 1) * style.floor * PER_M
+            window_row(rng, wall, style, panes, 3, top)
+    bgra = np.full((height, width, 4), 255, np.uint8)
     bgra[:, :, :3] = wall
-    if pitched:
-        width = wall.shape[1]
+    if plot.pitched:
         rows = round(_RIDGE_M * PER_M)
         across = np.abs(np.arange(width) + 0.5 - width / 2) / (width / 2)
         down = (np.arange(rows) + 0.5) / rows
@@ -250,7 +256,7 @@ def _tiles(rng: np.random.Generator, length: float) -> U8:
         np.float32,
     )
     y, x = np.mgrid[0:height, 0:width]
-    tone = 10 * fractal_noise(rng, height, width, 8, 4) + 8 * ((y % 6) < 2) - 10 * (y % 6 == 5)
+    tone = 8.0 * ((y % 6) < 2) - 10 * (y % 6 == 5) + rng.normal(0, 3, (1, width))
     tone += rng.normal(0, 6, (height // 6 + 1, width // 5 + 1))[y // 6, x // 5]
     bgra = np.full((height, width, 4), 255, np.uint8)
     bgra[:, :, :3] = to_u8(base + tone[:, :, None])

@@ -90,7 +90,8 @@ class Canvas:
         span: tuple[float, float] = (0.0, 1.0),
     ) -> None:
         """Paint `texture` onto the quadrangle `corners` [4, 2]: top left, top right, bottom
-        right, bottom left, in pixels. `span` is the part of the texture's width that is used.
+        right, bottom left, in pixels. `span` is the part of the texture's width that is used,
+        from the left corners to the right ones.
         """
         (x0, y0), (x1, y1), (x2, y2), (x3, y3) = corners.tolist()
         box = self._box(min(x0, x1, x2, x3), min(y0, y1, y2, y3),
@@ -99,7 +100,7 @@ class Canvas:
             return
         width_px = (abs(x1 - x0) + abs(x2 - x3) + abs(y1 - y0) + abs(y2 - y3)) / 2
         height_px = (abs(y3 - y0) + abs(y2 - y1) + abs(x3 - x0) + abs(x2 - x1)) / 2
-        used = max(span[1] - span[0], 1e-3)
+        used = max(abs(span[1] - span[0]), 1e-3)
         source = texture.fitting(width_px / used, height_px)
         rows, columns = source.shape[:2]
         left, right = span[0] * columns - 0.5, span[1] * columns - 0.5

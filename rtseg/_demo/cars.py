@@ -275,7 +275,7 @@ def _end_low(model: Model, paint: Bgr, rear: bool, lamps: bool) -> U8:
     picture[bumper : bumper + 2, :, :3] //= 2
     picture[low:] = 0
     inset = round(0.05 * width)
-    picture[low : low + round(0.1 * PER_M), inset:-inset] = (16, 16, 16, 255)
+    picture[low : low + round(0.15 * PER_M), inset:-inset] = (16, 16, 16, 255)
     for x in (inset, round(0.81 * width)):
         tyre = (x, low - 5), (x + round(0.14 * width), height - 1)
         cv2.rectangle(picture, *tyre, (30, 30, 30, 255), -1)

@@ -1,130 +1,50 @@
-"""Fronts of houses: walls of brick, plaster or panels, windows with glass, doors, shops."""
+"""Fronts of houses: windows with glass, doors, shops, balconies."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from rtseg._demo.noise import F32, U8, fractal_noise, to_u8
+from rtseg._demo.noise import F32, U8, to_u8
+from rtseg._demo.walls import PER_M, Bgr, Style
 
-PER_M = 30
-"""Texture pixels per metre."""
-
-Bgr = tuple[float, float, float]
-
-_WALLS: tuple[Bgr, ...] = (
-    (72, 88, 148), (84, 104, 164), (62, 74, 118), (118, 152, 186), (148, 186, 210),
-    (196, 214, 222), (214, 220, 224), (168, 186, 176), (176, 176, 186), (186, 168, 150),
-    (150, 196, 226), (160, 170, 210), (140, 160, 170), (112, 124, 136), (205, 200, 190),
-    (98, 140, 190), (132, 140, 120),
-)  # fmt: skip
 _SHOPS: tuple[Bgr, ...] = (
     (60, 40, 150), (120, 60, 30), (50, 110, 50), (30, 30, 36), (40, 120, 200), (150, 110, 40),
     (70, 60, 60), (200, 200, 200), (120, 40, 90), (40, 160, 200),
 )  # fmt: skip
-_FRAMES: tuple[Bgr, ...] = ((235, 236, 238), (60, 58, 56), (120, 140, 150), (70, 96, 130))
 
 
-@dataclass(frozen=True)
-class Style:
-    """How the houses of one plot look; lengths in metres.
-
-    Args:
-        wall: "brick", "plaster" or "panels".
-        colour: of the wall, BGR.
-        frame: of the windows, BGR.
-        bay: width of one window axis.
-        floor: height of one floor.
-        window: width and height of a window.
-        panes: how many panes across and down.
-        sill: whether windows have a sill and lintel of stone.
-        lit: share of windows with a lamp on.
-    """
-
-    wall: str
-    colour: Bgr
-    frame: Bgr
-    bay: float
-    floor: float
-    window: tuple[float, float]
-    panes: tuple[int, int]
-    sill: bool
-    lit: float
-
-
-def style_of(rng: np.random.Generator, modern: bool, lit: float) -> Style:
-    """Draw a style; modern ones have wide windows and plain walls."""
-    wall = "panels" if modern else ("brick", "plaster", "plaster")[int(rng.integers(3))]
-    colour = np.array(_WALLS[int(rng.integers(len(_WALLS)))]) * rng.uniform(0.85, 1.1)
-    colour = np.minimum(colour + rng.uniform(-10, 10, 3), 240)
-    bay = float(rng.uniform(2.6, 4.2) if modern else rng.uniform(1.9, 2.9))
-    floor = float(rng.uniform(2.9, 3.5))
-    wide = bay * float(rng.uniform(0.7, 0.92) if modern else rng.uniform(0.4, 0.58))
-    tall = floor * float(rng.uniform(0.52, 0.72) if modern else rng.uniform(0.48, 0.62))
-    return Style(
-        wall=wall,
-        colour=(float(colour[0]), float(colour[1]), float(colour[2])),
-        frame=_FRAMES[int(rng.integers(len(_FRAMES)))],
-        bay=bay,
-        floor=floor,
-        window=(wide, tall),
-        panes=((3, 1), (2, 1))[int(rng.integers(2))] if modern else _PANES[int(rng.integers(4))],
-        sill=not modern and bool(rng.random() < 0.75),
-        lit=lit,
-    )
-
-
-_PANES = ((2, 2), (1, 2), (2, 3), (2, 1))
-
-
-def wall_texture(rng: np.random.Generator, style: Style, width_m: float, height_m: float) -> F32:
-    """Return a bare wall float32 [h, w, 3], BGR 0-255: bricks or plaster with stains."""
-    width, height = max(8, round(width_m * PER_M)), max(8, round(height_m * PER_M))
-    grey = 7 * fractal_noise(rng, height, width, max(2, width // 60), 4)
-    grey += rng.normal(0, 2.5, (height, width)).astype(np.float32)
-    if style.wall == "brick":
-        grey += _bricks(rng, height, width)
-    elif style.wall == "panels":
-        step = round(style.bay * PER_M)
-        grey[:, ::step] -= 26
-        grey[:: round(style.floor * PER_M)] -= 30
-    wall = grey[:, :, None] + np.array(style.colour, np.float32)
-    rise = np.linspace(1, 0, height, dtype=np.float32)[:, None, None]
-    return np.asarray(wall * (0.86 + 0.16 * np.sqrt(rise)), np.float32)
-
-
-def _bricks(rng: np.random.Generator, height: int, width: int) -> F32:
-    rows, columns = height // 4 + 1, width // 9 + 2
-    tones = rng.normal(0, 9, (rows, columns)).astype(np.float32)
-    y, x = np.mgrid[0:height, 0:width]
-    row = y // 4
-    shifted = x + (row % 2) * 4
-    bricks = tones[row, shifted // 9]
-    joints = (y % 4 == 0) | (shifted % 9 == 0)
-    return np.asarray(np.where(joints, np.float32(12), bricks), np.float32)
+def panes_of(rng: np.random.Generator, style: Style) -> list[U8]:
+    """Return some windows uint8 [h, w, 3] of a house; each stands in many places."""
+    wide, tall = (round(size * PER_M) for size in style.window)
+    return [_window(rng, style, wide, tall) for _ in range(6)]
 
 
 def facade_texture(
-    rng: np.random.Generator, style: Style, width_m: float, floors: int, shop: bool
+    rng: np.random.Generator, front: U8, style: Style, panes: list[U8], floors: int, shop: bool
 ) -> U8:
-    """Return a front uint8 [h, w, 4] of `floors` floors; `shop` puts a shop on the ground floor."""
-    height_m = floors * style.floor + 0.6
-    wall = wall_texture(rng, style, width_m, height_m)
-    height, width = wall.shape[:2]
-    bays = max(1, round(width_m / style.bay))
-    front = to_u8(wall)
+    """Return a front uint8 [h, w, 4] of `floors` floors.
+
+    Args:
+        rng: draws what varies.
+        front: the bare wall [h, w, 3]; it is painted on.
+        style: how the house looks.
+        panes: its windows.
+        floors: number of floors.
+        shop: puts a shop on the ground floor.
+    """
+    height, width = front.shape[:2]
+    bays = max(1, round(width / PER_M / style.bay))
     floor_px = style.floor * PER_M
     extra = _EXTRAS[int(rng.integers(len(_EXTRAS)))]
     for floor in range(1, floors):
-        window_row(rng, front, style, bays, height - (floor + 1) * floor_px, extra)
+        window_row(rng, front, style, panes, bays, height - (floor + 1) * floor_px, extra)
         if style.sill and floor == 1:
             _band(front, round(height - floor * floor_px), 5, 1.18)
     if shop:
         _shop(rng, front, round(height - floor_px * 0.98))
     else:
-        _ground_floor(rng, front, style, bays, height - floor_px)
+        _ground_floor(rng, front, style, panes, bays, height - floor_px)
     _pipes(rng, front)
     _band(front, 0, round(0.35 * PER_M), 1.16)
     _band(front, round(0.35 * PER_M), 4, 0.66)
@@ -140,18 +60,22 @@ def _band(front: U8, top: int, tall: int, factor: float) -> None:
 
 
 def window_row(
-    rng: np.random.Generator, front: U8, style: Style, bays: int, top: float, extra: str = ""
+    rng: np.random.Generator,
+    front: U8,
+    style: Style,
+    panes: list[U8],
+    bays: int,
+    top: float,
+    extra: str = "",
 ) -> None:
     """Put a row of `bays` windows onto `front`; the floor begins at row `top`."""
     axis = front.shape[1] / bays
-    wide, tall = (round(size * PER_M) for size in style.window)
+    tall, wide = panes[0].shape[:2]
     wide = min(wide, round(axis) - 6)
     y = round(top + 0.55 * (style.floor * PER_M - tall))
-    pane = _window(rng, style, wide, tall)
     for bay in range(bays):
         x = round((bay + 0.5) * axis - wide / 2)
-        one = pane if rng.random() < 0.35 else _window(rng, style, wide, tall)
-        _place(front, one, x, y, style.sill)
+        _place(front, panes[int(rng.integers(len(panes)))][:, :wide], x, y, style.sill)
         if extra == "shutters":
             _shutters(front, x, y, wide, tall, style)
         elif extra == "flowers" and rng.random() < 0.5:
@@ -222,7 +146,9 @@ def _glass(rng: np.random.Generator, wide: int, tall: int, dark: float) -> F32:
     level = level * level * (3 - 2 * level)
     low, high = np.array((52, 46, 40)) * dark, np.array((190, 172, 150)) * rng.uniform(0.5, 1.0)
     glass = low + level[:, :, None] * (high - low)
-    return np.asarray(glass + rng.normal(0, 2, (tall, wide, 1)), np.float32)
+    return np.asarray(
+        glass + 2 * rng.standard_normal((tall, wide, 1), dtype=np.float32), np.float32
+    )
 
 
 def _window(rng: np.random.Generator, style: Style, wide: int, tall: int) -> U8:
@@ -261,8 +187,10 @@ def _frame(pane: U8, style: Style) -> None:
         cv2.line(pane, (0, y), (wide, y), colour, 1 if down > 2 else 2)
 
 
-def _ground_floor(rng: np.random.Generator, front: U8, style: Style, bays: int, top: float) -> None:
-    window_row(rng, front, style, bays, top)
+def _ground_floor(
+    rng: np.random.Generator, front: U8, style: Style, panes: list[U8], bays: int, top: float
+) -> None:
+    window_row(rng, front, style, panes, bays, top)
     axis = front.shape[1] / bays
     for bay in {int(rng.integers(bays)), bays - 1 if bays > 3 else 0}:
         _door(rng, front, round((bay + 0.5) * axis), style)

@@ -75,7 +75,6 @@ class Standing:
         gain: its light; none if the texture is lit already.
         limit_m: the distance at which it comes into view.
         mirror: whether left and right are swapped.
-        least_px: at least so wide, as a part of the picture's width; keeps thin things visible.
     """
 
     order: float
@@ -86,14 +85,13 @@ class Standing:
     gain: Gain | None
     limit_m: float = DRAW_M
     mirror: bool = False
-    least_px: float = 0.0
 
     def paint(self, brush: Brush, pixels: F64, depths: F64) -> None:
         """Paint the picture at its foot."""
         depth = float(depths[0])
         if depth > self.limit_m or self.places[0, 0] < brush.clip_s:
             return
-        width = max(brush.px(self.size[0], depth), self.least_px * brush.canvas.width)
+        width = brush.px(self.size[0], depth)
         brush.canvas.upright(
             self.texture,
             (float(pixels[0, 0]), float(pixels[0, 1])),

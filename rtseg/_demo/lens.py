@@ -21,7 +21,8 @@ class Lens:
         far = ((x / width - 0.5) ** 2 + ((y / height - 0.5) * height / width) ** 2) * 4
         strength = float(rng.uniform(0.1, 0.26))
         tint = rng.uniform(0.96, 1.04, 3).astype(np.float32)
-        fall = 128 * (1.03 - strength * far)[:, :, None] * tint
+        level = {"sunny": 1.13, "overcast": 1.05, "dusk": 1.08}[light.kind]
+        fall = 128 * level * (1 - strength * far)[:, :, None] * tint
         self._fall = np.clip(np.rint(fall), 0, 255).astype(np.uint8)
         sigma = {"sunny": 1.6, "overcast": 2.2, "dusk": 3.2}[light.kind] * rng.uniform(0.7, 1.3)
         self._blur = float(rng.uniform(0.35, 0.6))

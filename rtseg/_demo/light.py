@@ -85,7 +85,7 @@ def facing(side: int, heading: float) -> tuple[float, float, float]:
 def light_of(seed: int) -> Light:
     """Return the light of the drive `seed`."""
     rng = generator(seed, 3)
-    kind = ("sunny", "sunny", "overcast", "dusk", "sunny", "overcast")[int(rng.integers(6))]
+    kind = ("sunny", "overcast", "sunny", "dusk", "sunny", "overcast")[seed % 6]
     azimuth = float(rng.uniform(0, 2 * np.pi))
     if kind == "sunny":
         return _light(rng, kind, azimuth, rng.uniform(0.55, 0.95))

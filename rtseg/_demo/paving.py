@@ -58,7 +58,7 @@ def _tinted(grey: F32, tint: F32) -> F32:
 def _asphalt(rng: np.random.Generator, d: F32, profile: Profile) -> F32:
     base = float(rng.uniform(86, 132))
     grey = base + 9 * fractal_noise(rng, ROWS, COLUMNS, 24, 3)
-    grey += rng.normal(0, 5.0, (ROWS, COLUMNS)).astype(np.float32)
+    grey += 5 * rng.standard_normal((ROWS, COLUMNS), dtype=np.float32)
     for lane_side in (-1, 1):
         middle = lane_side * profile.lane / 2
         for track in (-0.75, 0.75):
@@ -115,7 +115,9 @@ def _slabs(rng: np.random.Generator) -> F32:
     joint = np.minimum((place - column) * wide, (1 - (place - column)) * wide) < 0.022
     across = np.minimum((y - row) * long, (1 - (y - row)) * long) < 0.035
     grey = grey - 34 * (joint | across[:, None])
-    grey += 6 * fractal_noise(rng, ROWS, COLUMNS, 20, 3) + rng.normal(0, 3.5, (ROWS, COLUMNS))
+    grey += 6 * fractal_noise(rng, ROWS, COLUMNS, 20, 3) + 3.5 * rng.standard_normal(
+        (ROWS, COLUMNS), dtype=np.float32
+    )
     tint = np.array([0.93, 0.99, 1.03], np.float32)
     warm = rng.uniform(-0.04, 0.05)
     return _tinted(grey.astype(np.float32), tint + np.float32(warm) * np.array([-1, 0, 1], "f"))
@@ -123,7 +125,7 @@ def _slabs(rng: np.random.Generator) -> F32:
 
 def _tarmac(rng: np.random.Generator) -> F32:
     grey = rng.uniform(118, 150) + 10 * fractal_noise(rng, ROWS, COLUMNS, 40, 4)
-    grey += rng.normal(0, 6, (ROWS, COLUMNS))
+    grey += 6 * rng.standard_normal((ROWS, COLUMNS), dtype=np.float32)
     reddish = np.array([0.9, 0.95, 1.08] if rng.random() < 0.4 else [0.97, 1.0, 1.02], np.float32)
     return _tinted(grey.astype(np.float32), reddish)
 

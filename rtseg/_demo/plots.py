@@ -6,7 +6,6 @@ import numpy as np
 
 from rtseg._demo.buildings import House, Plot, Row
 from rtseg._demo.canvas import Texture
-from rtseg._demo.facade import Style, style_of
 from rtseg._demo.fences import KINDS, Fence, fence_texture
 from rtseg._demo.items import Item, Standing, place
 from rtseg._demo.light import Light, facing
@@ -17,6 +16,7 @@ from rtseg._demo.signs import plate_texture
 from rtseg._demo.trees import KINDS as TREES
 from rtseg._demo.trees import tree_texture
 from rtseg._demo.truth import TREE
+from rtseg._demo.walls import Style, Walls, style_of
 
 ZONES = ("terrace", "shops", "houses", "offices", "park")
 TREE_M = (5.6, 7.0)
@@ -27,6 +27,7 @@ class Plots:
 
     def __init__(self, seed: int, profile: Profile, light: Light) -> None:
         self._seed, self._profile, self._light = seed, profile, light
+        self._walls = Walls(seed)
         self._trees: dict[int, Texture] = {}
         weights = np.array([0.25, 0.25, 0.28, 0.1, 0.12]) * generator(seed, 9).uniform(0.3, 1.7, 5)
         self._weights = np.cumsum(weights / weights.sum())
@@ -100,7 +101,7 @@ class Plots:
                 near, far, front + set_back, heading, floors, pitched, bool(shop), tall > lower
             )
             lower = tall
-            items.append(House(rng, plot, style, self._light))
+            items.append(House(rng, plot, style, self._walls, self._light))
             if shop and rng.random() < 0.6:
                 items.append(self._hanging_sign(rng, near + 1.0, front - side * 0.55))
         items.append(Row([item for item in items if isinstance(item, House)]))
@@ -121,7 +122,7 @@ class Plots:
         modern = bool(rng.random() < 0.15)
         for near, far in ((start, middle - 1.2), (middle + 1.2, end - 1.0)):
             plot = Plot(near, far, front + depth, heading, int(rng.integers(2, 4)), True, False)
-            houses.append(House(rng, plot, self._style(rng, modern), self._light))
+            houses.append(House(rng, plot, self._style(rng, modern), self._walls, self._light))
         houses.append(Row([item for item in houses if isinstance(item, House)]))
         trees: list[Item] = [
             self.standing_tree(rng, s, front + side * 1.8, float(rng.uniform(0.5, 0.9)))

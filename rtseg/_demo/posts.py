@@ -9,7 +9,7 @@ from rtseg._demo.items import Brush
 from rtseg._demo.noise import F64
 from rtseg._demo.truth import POLE, SIGN
 
-LEAST_POST = 0.0048
+LEAST_POST = 0.0062
 """Posts are painted at least so wide, as a part of the picture's width."""
 
 
@@ -46,7 +46,7 @@ class SignPost:
     tall: float
     thick: float
     plates: tuple[Plate, ...]
-    limit_m: float = 60.0
+    limit_m: float = 52.0
     signals: tuple[Texture, Texture, Texture] | None = None
 
     def paint(self, brush: Brush, pixels: F64, depths: F64) -> None:

@@ -24,7 +24,7 @@ from rtseg._demo.signs import (
 from rtseg._demo.truth import BICYCLIST, POLE
 from rtseg._demo.vehicles import Garage, Vehicle
 
-_LAMP_LIMIT_M = 60.0
+_LAMP_LIMIT_M = 46.0
 
 
 class Roadside:
@@ -69,14 +69,14 @@ class Roadside:
         """Return a direction board on two posts."""
         d = self._profile.frontage(side) - side * 1.5
         plate = Plate(board_texture(rng).lit(self._up), 0.0, 2.9, (2.3, 1.45))
-        return SignPost(s, place(s, d), self._post, (-0.8, 0.8), 3.3, 0.13, (plate,), 80.0)
+        return SignPost(s, place(s, d), self._post, (-0.8, 0.8), 3.3, 0.13, (plate,), 64.0)
 
     def signals(self, s: float, side: int) -> Item:
         """Return a traffic light."""
         d = self._profile.kerb(side) + side * 0.5
         plate = Plate(self._signals[0], 0.0, 2.9, (0.5, 1.1))
         return SignPost(
-            s, place(s, d), self._post, (0.0,), 3.3, 0.15, (plate,), 75.0,
+            s, place(s, d), self._post, (0.0,), 3.3, 0.15, (plate,), 62.0,
             self._signals,
         )  # fmt: skip
 
@@ -84,7 +84,7 @@ class Roadside:
         """Return the banded post with an amber globe at a zebra crossing."""
         d = self._profile.kerb(side) + side * 0.5
         plate = Plate(self._beacon, 0.0, 3.0, (0.42, 0.42))
-        return SignPost(s, place(s, d), self._banded, (0.0,), 2.9, 0.15, (plate,), 60.0)
+        return SignPost(s, place(s, d), self._banded, (0.0,), 2.9, 0.15, (plate,), 52.0)
 
     def railing(
         self, start: float, end: float, side: int, heading: float, guard: bool

@@ -8,11 +8,13 @@ import numpy.typing as npt
 from rtseg._demo.camera import Motion, View
 from rtseg._demo.canvas import Canvas
 from rtseg._demo.ground import Decal, Ground
-from rtseg._demo.items import DRAW_M, Brush, Item
+from rtseg._demo.items import DRAW_M, Brush, Item, Standing
 from rtseg._demo.lens import Lens
 from rtseg._demo.light import light_of
 from rtseg._demo.noise import F64, U8
+from rtseg._demo.posts import SignPost
 from rtseg._demo.route import Route
+from rtseg._demo.shadows import foot_shadow
 from rtseg._demo.sky import Sky
 from rtseg._demo.street import Chunk, Street
 from rtseg._demo.traffic import Traffic
@@ -20,7 +22,11 @@ from rtseg._demo.vehicles import Vehicle
 
 _BEHIND_M = 30.0
 _MARKS_M = 100.0
-_SUN_SHADOW, _CONTACT_SHADOW = 190, 255
+_FEET_M = 35.0
+_SUN_SHADOW, _FOOT_SHADOW, _CONTACT_SHADOW = 190, 228, 255
+
+Shadow = tuple[F64, int]
+"""An outline [n, 2] (s, d) on the ground and its strength, 0-255."""
 
 
 class Scene:
@@ -46,25 +52,36 @@ class Scene:
         chunks = self._street.around(pose.s - _BEHIND_M, pose.s + DRAW_M)
         zebras = [s for chunk in chunks[-5:] for s in chunk.zebras if s > pose.s]
         movers, cars = self._traffic.items(time_s, zebras)
-        self._sky.paint(canvas, view)
-        self._paint_ground(canvas, view, chunks, cars)
-        brush = Brush(canvas, self._light, view)
         everything = [item for chunk in chunks for item in chunk.items] + movers
         items = [item for item in everything if -2.0 < item.order - pose.s < item.limit_m]
-        _paint_items(brush, sorted(items, key=_order))
+        shadows = self._shadows(chunks, cars, items, view)
+        self._sky.paint(canvas, view)
+        self._paint_ground(canvas, view, chunks, shadows)
+        _paint_items(Brush(canvas, self._light, view), sorted(items, key=_order))
         return self._lens.expose(canvas.image, index, pose.exposure), canvas.labels.copy()
 
-    def _paint_ground(
-        self, canvas: Canvas, view: View, chunks: list[Chunk], cars: list[Vehicle]
-    ) -> None:
-        marks = [mark for chunk in chunks[-7:] for mark in chunk.marks]
+    def _shadows(
+        self, chunks: list[Chunk], cars: list[Vehicle], items: list[Item], view: View
+    ) -> list[Shadow]:
+        """Return what darkens the ground, the strongest last."""
         shadows = [(outline, _SUN_SHADOW) for chunk in chunks[-7:] for outline in chunk.shadows]
-        contacts = [outline for chunk in chunks[-6:] for outline in chunk.contacts]
         if self._light.shadow > 0.2:
             cast = self._light.cast(view.heading0)
             shadows += [(car.shadow(cast), _SUN_SHADOW) for car in cars]
-        shadows += [(outline, _CONTACT_SHADOW) for outline in contacts]
-        shadows += [(car.footprint, _CONTACT_SHADOW) for car in cars]
+        near = view.pose.s + _FEET_M
+        shadows += [
+            (foot_shadow(item), _FOOT_SHADOW)
+            for item in items
+            if isinstance(item, Standing | SignPost) and item.places[0, 0] < near
+        ]
+        contacts = [outline for chunk in chunks[-6:] for outline in chunk.contacts]
+        contacts += [car.footprint for car in cars]
+        return shadows + [(outline, _CONTACT_SHADOW) for outline in contacts]
+
+    def _paint_ground(
+        self, canvas: Canvas, view: View, chunks: list[Chunk], shadows: list[Shadow]
+    ) -> None:
+        marks = [mark for chunk in chunks[-7:] for mark in chunk.marks]
         outlines = [mark.outline for mark in marks] + [outline for outline, _ in shadows]
         drawn = _projected(view, outlines)
         paints = [

@@ -9,8 +9,13 @@ from rtseg._demo.buildings import House
 from rtseg._demo.items import Standing
 from rtseg._demo.noise import F64, generator
 from rtseg._demo.poles import POST_M
+from rtseg._demo.posts import SignPost
+from rtseg._demo.truth import BICYCLIST, PEDESTRIAN, POLE, TREE
 
 Cast = tuple[float, float]
+
+_FEET_M = {TREE: 0.5, POLE: 0.3, PEDESTRIAN: 0.4, BICYCLIST: 0.42}
+_RING = np.stack([np.cos(np.arange(8) * np.pi / 4), np.sin(np.arange(8) * np.pi / 4)], 1)
 
 
 def house_shadow(house: House, cast: Cast) -> F64:
@@ -20,6 +25,12 @@ def house_shadow(house: House, cast: Cast) -> F64:
     top = corners + np.array(cast) * house.height
     hull = cv2.convexHull(np.concatenate([corners, top]).astype(np.float32)[:, None])
     return np.asarray(hull[:, 0], np.float64)
+
+
+def foot_shadow(item: Standing | SignPost) -> F64:
+    """Return the outline [8, 2] of the dark spot where something stands on the ground."""
+    reach = 0.2 if isinstance(item, SignPost) else _FEET_M.get(item.class_id, 0.3)
+    return np.asarray(item.places[0, :2] + _RING * reach)
 
 
 def tree_shadow(tree: Standing, cast: Cast) -> F64:

@@ -76,7 +76,7 @@ def _clumps(rng: np.random.Generator, form: str) -> tuple[F64, F64]:
 def _leaves(rng: np.random.Generator, picture: U8, centres: F64, radii: F64) -> None:
     """Lay the balls of leaves from back to front, ragged at the rim, lit from the upper left."""
     ragged = fractal_noise(rng, TALL_PX, WIDE_PX, 26, 4)
-    fine = cv2.GaussianBlur(rng.normal(0, 1, (TALL_PX, WIDE_PX)).astype(np.float32), (0, 0), 1.1)
+    fine = cv2.GaussianBlur(rng.standard_normal((TALL_PX, WIDE_PX), dtype=np.float32), (0, 0), 1.1)
     light = np.zeros((TALL_PX, WIDE_PX), np.float32)
     cover = np.zeros((TALL_PX, WIDE_PX), np.float32)
     order = np.argsort(rng.uniform(0, 1, len(radii)) - 0.5 * radii / radii.max())

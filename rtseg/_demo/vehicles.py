@@ -93,7 +93,7 @@ class Vehicle:
         for index in order:
             name = _NAMES[index]
             span = self._span(brush, name)
-            if span[1] - span[0] < 0.02:
+            if abs(span[1] - span[0]) < 0.02:
                 continue
             texture, normal = self._look(work, name)
             gain = brush.light.on(normal)
@@ -113,14 +113,13 @@ class Vehicle:
     def _span(self, brush: Brush, name: str) -> tuple[float, float]:
         """Return the part of a flank's texture that is ahead of the clip; all of other faces."""
         model = MODELS[self._model]
-        cut = (brush.clip_s - (self.s - model.length / 2)) / model.length
-        if cut <= 0:
-            return 0.0, 1.0
+        cut = max(0.0, (brush.clip_s - (self.s - model.length / 2)) / model.length)
         if not name.startswith(("left", "right")):
-            rear = name in {"rear_low", "rear_high"}
-            return (0.0, 0.0) if (rear == (self._way > 0)) or cut > 0.9 else (0.0, 1.0)
-        starts_near = (name.startswith("right")) == (self._way > 0)
-        return (min(cut, 1.0), 1.0) if starts_near else (0.0, max(0.0, 1.0 - cut))
+            near = name.startswith("rear" if self._way > 0 else "front")
+            return (0.0, 0.0) if cut > 0.9 or (near and cut > 0) else (0.0, 1.0)
+        cut = min(cut, 1.0)
+        rear, front = (cut, 1.0) if self._way > 0 else (0.0, 1.0 - cut)
+        return (front, rear) if name.startswith("left") else (rear, front)
 
     def _look(self, work: Coachwork, name: str) -> tuple[Texture, tuple[float, float, float]]:
         sin, cos = (
