@@ -4,9 +4,8 @@
     python tools/ship_weights.py RUN HELDOUT_RUN
 
 RUN is the folder of a finished training on all pictures; its final.safetensors is shipped.
-HELDOUT_RUN
-is the folder of the training that RUN started from: its figures on the held-out sequence and val
-are about pictures that it had not seen, which RUN's would not be.
+HELDOUT_RUN is the folder of the training that RUN started from: its figures on the held-out
+sequence and on val are about pictures that it had not seen, which RUN's would not be.
 """
 
 from __future__ import annotations
