@@ -6,6 +6,7 @@ import glob
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import cv2
 
@@ -16,6 +17,9 @@ from rtseg.training.datasets.image_file import read_image
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 OUTPUT_ENDINGS = ("_labelled", "_mask")
 """How the names end that `rtseg segment` gives its outputs."""
+
+_SILENT = 0
+"""OpenCV's log level of no lines at all."""
 
 
 def find_pictures(names: Iterable[str]) -> tuple[list[Path], list[str]]:
@@ -65,11 +69,17 @@ def read_picture(path: Path) -> UInt8:
     Raises:
         DataError: the file is missing, damaged or no picture.
     """
-    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    level = _set_opencv_log_level(_SILENT)
     try:
         return read_image(path)
     finally:
-        cv2.utils.logging.setLogLevel(level)
+        _set_opencv_log_level(level)
+
+
+def _set_opencv_log_level(level: int) -> int:
+    """Set how much OpenCV writes to stderr; return what it was. Version 5 moved the function."""
+    module: Any = cv2 if hasattr(cv2, "setLogLevel") else cv2.utils.logging
+    return int(module.setLogLevel(level))
 
 
 def write_picture(path: Path, image: UInt8) -> None:
