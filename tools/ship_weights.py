@@ -15,6 +15,8 @@ import dataclasses
 import sys
 from pathlib import Path
 
+import yaml
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from rtseg.errors import RtsegError, WeightsError
@@ -66,11 +68,19 @@ def ship(run: Path, heldout_run: Path, target_dir: Path) -> Path:
     card = shipped_card(trained.card, read_card(heldout_run / FINAL))
     target = target_dir / f"{card.name}.safetensors"
     save_trained(target, trained.network, card)
-    page = card_page(card, {}, [])
-    figures = f"## Figures\n\n{FIGURES[0].upper()}{FIGURES[1:]}.\n\n{figures_table(card)}\n\n"
-    page = page.replace("## Training\n", figures + "## Training\n", 1)
-    target.with_suffix(".md").write_text(page, encoding="utf-8")
+    target.with_suffix(".md").write_text(page(card), encoding="utf-8")
     return target
+
+
+def page(card: ModelCard) -> str:
+    """Return the card as a page: figures in a table, the recipe of the first phase at the end."""
+    first = dict(card.training["first_phase"])
+    recipe = yaml.safe_dump(first.pop("recipe"), sort_keys=False)
+    training = {key: value for key, value in card.training.items() if key != "figures"}
+    short = dataclasses.replace(card, training={**training, "first_phase": first})
+    figures = f"## Figures\n\nIn percent. {FIGURES}.\n\n{figures_table(card)}\n\n## Training\n"
+    text = card_page(short, {}, []).replace("## Training\n", figures, 1)
+    return f"{text}\n## Recipe of the first phase\n\n```yaml\n{recipe}```\n"
 
 
 def main() -> int:

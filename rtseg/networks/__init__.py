@@ -14,6 +14,7 @@ from rtseg.networks.network import (
     TrainingHead,
     build_network,
     padded_hw,
+    resize_logits,
 )
 
 __all__ = [
@@ -25,4 +26,5 @@ __all__ = [
     "TrainingHead",
     "build_network",
     "padded_hw",
+    "resize_logits",
 ]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from rtseg.errors import ConfigError, InputSizeError
 from rtseg.registry import Registry
@@ -95,6 +96,28 @@ def padded_hw(hw: tuple[int, int], multiple: int, minimum: int = 1) -> tuple[int
     """Return the smallest height and width ≥ `hw` and ≥ `minimum` that `multiple` divides."""
     height, width = (-(-max(size, minimum) // multiple) * multiple for size in hw)
     return height, width
+
+
+def resize_logits(logits: Tensor, hw: tuple[int, int]) -> Tensor:
+    """Bring logits [N, K, h, w] to the pictures' height and width `hw`, bilinear, align_corners=False.
+
+    A map of stride s covers s times its own size, which is more than the picture where s doesn't
+    divide that. So much is made and the rest cut off: stretched over the picture, labels would
+    slide off it by up to s - 1 pixels towards the right and the bottom.
+    """
+    if tuple(logits.shape[-2:]) == hw:
+        return logits
+    covered = [_covered(size, cells) for size, cells in zip(hw, logits.shape[-2:], strict=True)]
+    resized = F.interpolate(logits, size=covered, mode="bilinear", align_corners=False)
+    return resized[..., : hw[0], : hw[1]]
+
+
+def _covered(size: int, cells: int) -> int:
+    """Return how many pixels `cells` cover of which a power of two makes ceil(size / stride)."""
+    stride = 1
+    while stride * cells < size:
+        stride *= 2
+    return stride * cells if -(-size // stride) == cells else size
 
 
 @dataclass(frozen=True, slots=True)

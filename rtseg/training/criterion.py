@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from rtseg.classes import VOID
 from rtseg.config import Config
 from rtseg.errors import ConfigError
-from rtseg.networks.network import MAIN, TrainingHead
+from rtseg.networks.network import MAIN, TrainingHead, resize_logits
 from rtseg.training.class_weights import ClassCounts
 from rtseg.training.losses import LOSSES, LossConfig
 from rtseg.training.losses.boundary import BoundaryLoss
@@ -224,9 +224,8 @@ def _float32(logits: Tensor) -> Tensor:
 
 
 def _resized_logits(logits: Tensor, labels: Tensor) -> Tensor:
-    if logits.shape[-2:] == labels.shape[-2:]:
-        return logits
-    return F.interpolate(logits, size=labels.shape[-2:], mode="bilinear", align_corners=False)
+    height, width = labels.shape[-2:]
+    return resize_logits(logits, (height, width))
 
 
 def _resized_labels(labels: Tensor, logits: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rtseg.networks import SegmentationNetwork, padded_hw
+from rtseg.networks import SegmentationNetwork, padded_hw, resize_logits
 from rtseg.networks.normalisation import Normalisation
 from rtseg.training.device import autocast, pick_precision
 
@@ -38,7 +38,9 @@ def predict_logits(
     logits = _logits_at_input_size(network, images)
     if flip:
         logits = (logits + _logits_at_input_size(network, images.flip(-1)).flip(-1)) / 2
-    return _resized(logits, output_hw)
+    if tuple(logits.shape[-2:]) == output_hw:
+        return logits
+    return F.interpolate(logits, output_hw, mode="bilinear", align_corners=False)
 
 
 def _logits_at_input_size(network: SegmentationNetwork, images: Tensor) -> Tensor:
@@ -48,13 +50,7 @@ def _logits_at_input_size(network: SegmentationNetwork, images: Tensor) -> Tenso
         images = F.pad(images, (0, padded[1] - width, 0, padded[0] - height))
     images = images.contiguous(memory_format=torch.channels_last)
     # Resize to the padded size before cutting, or the labels would slide off the picture.
-    return _resized(network(images).float(), padded)[..., :height, :width]
-
-
-def _resized(logits: Tensor, hw: tuple[int, int]) -> Tensor:
-    if tuple(logits.shape[-2:]) == hw:
-        return logits
-    return F.interpolate(logits, hw, mode="bilinear", align_corners=False)
+    return resize_logits(network(images).float(), padded)[..., :height, :width]
 
 
 @contextmanager
