@@ -1,0 +1,60 @@
+"""Every configuration that comes with the checkout can be read, and names what there is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from rtseg.config import load_config
+from rtseg.networks import NETWORKS, build_network, padded_hw
+from rtseg.training.datasets import DataSource
+from rtseg.training.datasets.sources import load_dataset_config, resolve_config
+from rtseg.training.settings import TrainConfig
+
+CONFIGS = Path(__file__).resolve().parent.parent / "configs"
+TRAININGS = sorted((CONFIGS / "train").glob("*.yaml"))
+
+
+def sources(config: TrainConfig) -> list[DataSource]:
+    extra = [source for part in config.evaluate.values() for source in part]
+    return [*config.data.train, *config.data.val, *extra]
+
+
+@pytest.mark.parametrize("path", TRAININGS, ids=lambda path: path.stem)
+def test_a_training_names_a_network_and_splits_that_exist(path: Path) -> None:
+    config = load_config(TrainConfig, path)
+    assert config.network.name in NETWORKS
+    assert config.licence, "weights need a licence"
+    for source in sources(config):
+        data = resolve_config(source.data, path.parent)
+        known = load_dataset_config(data).split_names(data.parent)
+        assert set(source.split.split("+")) <= set(known)
+
+
+@pytest.mark.parametrize("path", TRAININGS, ids=lambda path: path.stem)
+def test_a_training_fits_its_network_and_can_be_cut_to_one_epoch(path: Path) -> None:
+    config = load_config(TrainConfig, path, ["train.epochs=1"])
+    with torch.device("meta"):
+        network = build_network(config.network.name, 11)
+    for stage in config.all_stages:
+        assert stage.epochs == 1
+        assert stage.crop_hw is not None
+        fitting = padded_hw(stage.crop_hw, network.size_multiple, network.min_size)
+        assert fitting == stage.crop_hw
+
+
+def test_what_a_training_starts_from_is_what_another_one_makes() -> None:
+    configs = [load_config(TrainConfig, path) for path in TRAININGS]
+    runs = {f"../../runs/{config.name}/final.safetensors": config for config in configs}
+    starts = [config for config in configs if config.init is not None]
+    assert starts
+    for config in starts:
+        assert config.init is not None
+        assert runs[config.init.weights].network == config.network
+
+
+def test_no_training_name_is_used_twice() -> None:
+    names = [load_config(TrainConfig, path).name for path in TRAININGS]
+    assert len(set(names)) == len(names)
