@@ -58,7 +58,8 @@ def confusion_counts(truth: Labels, prediction: Labels, num_classes: int) -> Cou
 
 
 def _truth_ids(truth: Labels, num_classes: int) -> npt.NDArray[np.uint8]:
-    wrong = (truth != VOID) & ((truth < 0) | (truth >= num_classes))
+    wide = _wide(truth)
+    wrong = (wide != VOID) & ((wide < 0) | (wide >= num_classes))
     if wrong.any():
         ids = ", ".join(str(value) for value in np.unique(truth[wrong])[:8])
         raise DataError(
@@ -71,8 +72,13 @@ def _truth_ids(truth: Labels, num_classes: int) -> npt.NDArray[np.uint8]:
 def _predicted_ids(prediction: Labels) -> npt.NDArray[np.uint8]:
     if prediction.dtype == np.uint8:
         return prediction.astype(np.uint8, copy=False)
-    known = (prediction >= 0) & (prediction <= VOID)
-    return np.where(known, prediction, VOID).astype(np.uint8)
+    wide = _wide(prediction)
+    return np.where((wide >= 0) & (wide <= VOID), wide, VOID).astype(np.uint8)
+
+
+def _wide(labels: Labels) -> Labels:
+    """Return labels of a type that can be compared with 255; int8 can't, in newer numpy."""
+    return labels if labels.dtype.itemsize > 1 or labels.dtype == np.uint8 else labels.astype(int)
 
 
 def iou(confusion: Counts) -> Shares:
