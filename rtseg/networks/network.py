@@ -99,7 +99,7 @@ def padded_hw(hw: tuple[int, int], multiple: int, minimum: int = 1) -> tuple[int
 
 
 def resize_logits(logits: Tensor, hw: tuple[int, int]) -> Tensor:
-    """Bring logits [N, K, h, w] to the pictures' height and width `hw`, bilinear, align_corners=False.
+    """Bring logits [N, K, h, w] to the pictures' height and width `hw`; align_corners=False.
 
     A map of stride s covers s times its own size, which is more than the picture where s doesn't
     divide that. So much is made and the rest cut off: stretched over the picture, labels would
