@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import cv2
 
 from rtseg.errors import DataError
+from rtseg.training.checkpoint import write_atomically
 from rtseg.training.datasets.dataset import UInt8
 from rtseg.training.datasets.image_file import read_image
 
@@ -98,13 +98,8 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises:
         DataError: the place can't be written to.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            part.write_bytes(content)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        write_atomically(path, lambda file: file.write(content))
     except OSError as error:
         raise DataError(f"can't write {path}: {error.strerror}") from error
