@@ -7,6 +7,11 @@ RtsegError                 bad input: one readable line, exit status 2
 ├── WeightsError           a weights or checkpoint file that doesn't fit or can't be read
 ├── InputSizeError         a picture size that a network can't take; names one that it can
 ├── TrainingError          a training that can't go on (a loss that is not a number, …)
+├── SourceError            a camera, video or stream that can't be opened or read
+├── SinkError              an output that can't be opened or written
+├── EngineError            an engine that can't be built, loaded or run
+│   └── BackendUnavailableError   a backend that doesn't work on this machine; says what is missing
+├── PipelineError          a stream that can't be run to its end (a stage stuck in a call, …)
 └── MissingExtraError      a package that an extra brings; names the command that installs it
 
 A message says what was got, what is allowed, and what to do next.
@@ -47,6 +52,26 @@ class InputSizeError(RtsegError, ValueError):
 
 class TrainingError(RtsegError, RuntimeError):
     """A training that can't go on."""
+
+
+class SourceError(RtsegError, OSError):
+    """A camera, video or stream that can't be opened or read."""
+
+
+class SinkError(RtsegError, OSError):
+    """An output that can't be opened or written."""
+
+
+class EngineError(RtsegError, RuntimeError):
+    """An engine that can't be built, loaded or run."""
+
+
+class BackendUnavailableError(EngineError):
+    """A backend that doesn't work on this machine; the message says what is missing."""
+
+
+class PipelineError(RtsegError, RuntimeError):
+    """A stream that can't be run to its end."""
 
 
 class MissingExtraError(RtsegError, ImportError):

@@ -13,6 +13,8 @@ from rtseg.errors import DataError
 
 Image = npt.NDArray[np.uint8]
 """uint8 [H, W, 3], BGR."""
+Labels = npt.NDArray[np.uint8]
+"""uint8 [H, W], class ids; 255 is void."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,9 +27,12 @@ class Frame:
         pts_s: time on the source's own clock in seconds from its first frame.
         captured_ns: `time.monotonic_ns()` at the moment the picture reached this process.
         source: the name of the source, without credentials.
+        truth: uint8 [H, W], the class of every pixel, 255 = void, where the source knows it (the
+            demo drive); it goes through every change of geometry that the image goes through.
 
     Raises:
-        DataError: the image is no uint8 [H, W, 3] or the index or time is negative.
+        DataError: the image is no uint8 [H, W, 3], the index or time is negative, or the truth
+            is of another size.
     """
 
     image_bgr: Any
@@ -35,6 +40,7 @@ class Frame:
     pts_s: float
     captured_ns: int
     source: str
+    truth: Labels | None = None
 
     def __post_init__(self) -> None:
         _check_image(self.image_bgr, "a frame's image")
@@ -42,6 +48,8 @@ class Frame:
             raise DataError(
                 f"a frame's index and time can't be negative; got {self.index} and {self.pts_s} s"
             )
+        if self.truth is not None and tuple(self.truth.shape) != self.hw:
+            raise DataError(f"the truth of {self!r} is {list(self.truth.shape)}")
 
     @property
     def hw(self) -> tuple[int, int]:

@@ -1,0 +1,97 @@
+"""What every compiled network owes a stream: pictures in, class maps out, and what it is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from rtseg.classes import ClassSet
+
+OutputKind = Literal["labels", "scores"]
+
+
+@dataclass(frozen=True, slots=True)
+class Parallelism:
+    """How an engine shares the machine's cores.
+
+    Args:
+        workers: how many threads call `Engine.infer` at the same time.
+        threads: how many cores one call uses; 0 leaves it to the runtime.
+    """
+
+    workers: int = 1
+    threads: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What an opened engine is.
+
+    Args:
+        model: name of the weights, such as ``"linknet-camvid"``.
+        backend: registered name of the backend, such as ``"eager"``.
+        precision: ``"fp32"``, ``"fp16"``, ``"bf16"`` or ``"int8"``.
+        device: where it runs, as a person would say it: ``"cpu"``, ``"cuda:0 (NVIDIA H100)"``.
+        classes: what the labels mean.
+        input_hw: height and width of its input in pixels.
+        batch: pictures per call.
+        output: ``"labels"`` or ``"scores"``.
+        reason: why this engine was chosen, one line.
+    """
+
+    model: str
+    backend: str
+    precision: str
+    device: str
+    classes: ClassSet
+    input_hw: tuple[int, int]
+    batch: int = 1
+    output: OutputKind = "labels"
+    reason: str = ""
+
+    def __str__(self) -> str:
+        height, width = self.input_hw
+        return f"{self.model} {width}x{height} {self.backend} {self.precision} on {self.device}"
+
+
+class Engine(ABC):
+    """A compiled network, ready to run.
+
+    `infer` may be called from as many threads at a time as the engine was opened for.
+    """
+
+    info: EngineInfo
+
+    @abstractmethod
+    def infer(self, images_bgr: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
+        """Segment pictures; waits for the result.
+
+        Args:
+            images_bgr: uint8 [N, H, W, 3], BGR, C-contiguous, N and H x W as in `info`.
+
+        Returns:
+            Labels uint8 [N, H, W], or for ``output="scores"`` class probabilities float32
+            [N, K, H, W]. The caller's own: a later call doesn't change it.
+
+        Raises:
+            EngineError: the pictures are of another shape or type, or the device failed.
+        """
+
+    def close(self) -> None:
+        """Release the device; an engine can be closed twice."""
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,1 @@
+"""Measuring the very pipeline that users run, and its parts."""

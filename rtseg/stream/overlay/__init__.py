@@ -1,0 +1,1 @@
+"""Drawing what the network sees onto the frame: colours, outlines, legend, head-up display."""

@@ -1,0 +1,1 @@
+"""Where annotated pictures go. One file = one kind of output."""

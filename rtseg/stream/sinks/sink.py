@@ -1,0 +1,84 @@
+"""What every output owes: it is opened once, written picture by picture, and always closed."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from types import TracebackType
+from typing import ClassVar
+
+from rtseg.classes import ClassSet
+from rtseg.frames import Picture
+from rtseg.stream.controls import Controls
+from rtseg.stream.latency import Latency
+from rtseg.stream.sources.source import SourceInfo
+
+
+@dataclass(frozen=True, slots=True)
+class StreamInfo:
+    """What a sink is told before the first picture.
+
+    Args:
+        source: where the pictures come from.
+        classes: what the labels mean.
+        engine: the engine in one line, for captions and metadata.
+        controls: what a view's keys and buttons act on.
+        latency: the times of every frame's stages, and the counts of drops.
+    """
+
+    source: SourceInfo
+    classes: ClassSet
+    engine: str
+    controls: Controls
+    latency: Latency
+
+
+class Sink(ABC):
+    """A recording, a window, a folder of pictures, …
+
+    Passive: the pipeline calls `open`, `write` and `close` from one thread of its own, `close`
+    also when something failed. A sink is written pictures in the order of their frames; where
+    frames were dropped, none appears in their place.
+    """
+
+    name: str
+    """How it is shown to people, such as the file's path."""
+    main_thread: ClassVar[bool] = False
+    """Must be served by the program's main thread (windows)."""
+
+    def open(self, info: StreamInfo) -> None:
+        """Get ready; refuse now what can be refused now (a file that exists, no display).
+
+        Raises:
+            SinkError: the output can't be opened.
+        """
+
+    @abstractmethod
+    def write(self, picture: Picture) -> None:
+        """Take one picture.
+
+        Raises:
+            SinkError: it can't be written; what was written before is kept.
+        """
+
+    def close(self) -> None:
+        """Finish the output so that it can be used; a sink can be closed twice.
+
+        Raises:
+            SinkError: the output could not be finished.
+        """
+
+    def problems(self) -> list[str]:
+        """Return a line for each thing that people should know of at the end."""
+        return []
+
+    def __enter__(self) -> Sink:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,1 @@
+"""Where frames come from. One file = one kind of source."""
