@@ -70,6 +70,21 @@ def apply_overrides(values: Mapping[str, Any], overrides: Iterable[str]) -> dict
     return changed
 
 
+def set_keys(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `values` with every ``key.path`` of `changes` set to its value, as it is.
+
+    >>> set_keys({"train": {"epochs": 90}}, {"train.epochs": 1})
+    {'train': {'epochs': 1}}
+
+    Raises:
+        ConfigError: a path leads through something that is neither a mapping nor a list.
+    """
+    changed: dict[str, Any] = _copy(values)
+    for path, value in changes.items():
+        _set_path(changed, path.split("."), value, path)
+    return changed
+
+
 def validate(model: type[Model], values: Mapping[str, Any], origin: str) -> Model:
     """Check `values` against `model`.
 
@@ -109,7 +124,7 @@ def _set_path(values: Any, path: list[str], value: Any, override: str) -> None:
         if isinstance(values, list):
             if not key.isdigit() or int(key) >= len(values):
                 raise ConfigError(
-                    f"--set {override!r}: {key!r} is no position in a list of {len(values)}"
+                    f"{override!r}: {key!r} is no position in a list of {len(values)}"
                 )
             if last:
                 values[int(key)] = value
@@ -124,7 +139,7 @@ def _set_path(values: Any, path: list[str], value: Any, override: str) -> None:
             else:
                 values = values[key]
         else:
-            raise ConfigError(f"--set {override!r}: {path[position - 1]!r} holds a plain value")
+            raise ConfigError(f"{override!r}: {path[position - 1]!r} holds a plain value")
 
 
 def _describe(model: type[BaseModel], problem: Mapping[str, Any]) -> str:

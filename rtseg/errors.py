@@ -10,7 +10,8 @@ RtsegError                 bad input: one readable line, exit status 2
 ├── SourceError            a camera, video or stream that can't be opened or read
 ├── SinkError              an output that can't be opened or written
 ├── EngineError            an engine that can't be built, loaded or run
-│   └── BackendUnavailableError   a backend that doesn't work on this machine; says what is missing
+│   ├── BackendUnavailableError   a backend that doesn't work on this machine; says what is missing
+│   └── ParityError        an engine that doesn't say what its network says; it is not kept
 ├── PipelineError          a stream that can't be run to its end (a stage stuck in a call, …)
 └── MissingExtraError      a package that an extra brings; names the command that installs it
 
@@ -68,6 +69,10 @@ class EngineError(RtsegError, RuntimeError):
 
 class BackendUnavailableError(EngineError):
     """A backend that doesn't work on this machine; the message says what is missing."""
+
+
+class ParityError(EngineError):
+    """An engine that doesn't agree with the network that it was made from."""
 
 
 class PipelineError(RtsegError, RuntimeError):

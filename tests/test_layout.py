@@ -20,10 +20,26 @@ MAY_IMPORT = {
     "metrics": {"errors", "classes"},
     "_demo": {"errors", "classes", "frames"},
     "demo_drive": {"errors", "classes", "frames", "_demo"},
+    "fit": {"errors", "classes", "frames"},
+    "device": {"errors"},
     "weights": set(),
     "networks": {"errors", "registry", "config", "classes", "weights"},
     "training": {
-        "errors", "registry", "config", "classes", "frames", "metrics", "demo_drive", "networks",
+        "errors", "registry", "config", "classes", "frames", "metrics", "demo_drive", "device",
+        "networks",
+    },
+    "backends": {"errors", "registry", "config", "classes", "frames", "fit", "device"},
+    "stream": {
+        "errors", "registry", "config", "classes", "frames", "metrics", "demo_drive", "fit",
+        "device", "backends",
+    },
+    "bench": {
+        "errors", "config", "classes", "frames", "demo_drive", "fit", "device", "backends",
+        "stream",
+    },
+    "export": {
+        "errors", "registry", "config", "classes", "frames", "metrics", "demo_drive", "fit",
+        "device", "networks", "backends",
     },
 }  # fmt: skip
 """Which rooms a room may import; `cli` stands above them all."""

@@ -11,8 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from rtseg.classes import ClassSet
+from rtseg.errors import EngineError
 
 OutputKind = Literal["labels", "scores"]
+Precision = Literal["fp32", "fp16", "bf16", "int8"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,25 @@ class EngineInfo:
         height, width = self.input_hw
         return f"{self.model} {width}x{height} {self.backend} {self.precision} on {self.device}"
 
+    def check(self, images_bgr: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """Return the pictures, C-contiguous, once they are known to fit the engine.
+
+        Raises:
+            EngineError: they are of another shape or type.
+        """
+        wanted = (self.batch, *self.input_hw, 3)
+        if not isinstance(images_bgr, np.ndarray):
+            raise EngineError(
+                f"{self} takes a numpy array of uint8 {list(wanted)}; "
+                f"got a {type(images_bgr).__name__}"
+            )
+        if images_bgr.dtype != np.uint8 or images_bgr.shape != wanted:
+            raise EngineError(
+                f"{self} takes BGR pictures uint8 {list(wanted)}; "
+                f"got {images_bgr.dtype} {list(images_bgr.shape)}"
+            )
+        return np.ascontiguousarray(images_bgr)
+
 
 class Engine(ABC):
     """A compiled network, ready to run.
@@ -82,7 +103,7 @@ class Engine(ABC):
             EngineError: the pictures are of another shape or type, or the device failed.
         """
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027  # not every engine holds something
         """Release the device; an engine can be closed twice."""
 
     def __enter__(self) -> Engine:

@@ -1,1 +1,1 @@
-"""Measuring the very pipeline that users run, and its parts."""
+"""Measuring: the stream that users run, its parts, a naive loop beside it, and the bound."""

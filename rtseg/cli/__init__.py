@@ -3,30 +3,66 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import logging
 import os
 import sys
 from collections.abc import Sequence
-
-import torch
+from pathlib import Path
+from typing import NamedTuple
 
 from rtseg import __version__
-from rtseg.cli import dataset, evaluate, networks, segment, train
-from rtseg.errors import RtsegError
-
-COMMANDS = (train, evaluate, segment, networks, dataset)
-"""Modules with `add_parser(subparsers)`; the parser's default `run(arguments) -> int` does it."""
+from rtseg.cli._missing import missing
+from rtseg.errors import RtsegError, closest
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of the whole command line."""
+class Command(NamedTuple):
+    """One line of the table of commands.
+
+    Args:
+        name: what people type; the module beside this one of that name has
+            `add_parser(subparsers)`, and the parser's default `run(arguments) -> int` does it.
+        help: what it does, the line of ``rtseg --help``; the module's parser says the same.
+    """
+
+    name: str
+    help: str
+
+
+COMMANDS = (
+    Command("stream", "segment a camera or video, live or recorded"),
+    Command("segment", "label single pictures"),
+    Command("train", "train a network as a YAML file says"),
+    Command("evaluate", "measure trained weights on a labelled data set"),
+    Command("networks", "list the networks and the trained weights"),
+    Command("dataset", "check a data set and show what is in it"),
+    Command("benchmark", "measure the stream, its stages and its bound on this machine"),
+    Command("doctor", "say what works on this machine, and what to do about the rest"),
+)
+"""A command's module is imported when the command is asked for, and no sooner: with all of them
+come torch and seconds of waiting, and a device that only streams has no part of training."""
+
+
+def build_parser(command: str | None = None) -> argparse.ArgumentParser:
+    """Return the parser of the command line.
+
+    Args:
+        command: the one command whose own arguments it must know; the others are only listed.
+    """
     parser = argparse.ArgumentParser(
-        prog="rtseg", description="Real-time semantic segmentation of driving scenes."
+        prog="rtseg",
+        usage="%(prog)s [-h] [--version] COMMAND ...",
+        description="Real-time semantic segmentation of driving scenes.",
+        epilog="'rtseg COMMAND --help' tells a command's arguments; 'rtseg stream demo' shows "
+        "something at once.",
     )
     parser.add_argument("--version", action="version", version=f"rtseg {__version__}")
-    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in COMMANDS:
-        command.add_parser(subparsers)
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND ...", prog="rtseg")
+    for each in COMMANDS:
+        if each.name == command:
+            importlib.import_module(f"{__name__}.{each.name}").add_parser(subparsers)
+        else:
+            subparsers.add_parser(each.name, help=each.help)
     return parser
 
 
@@ -37,24 +73,53 @@ def main(argv: Sequence[str] | None = None) -> int:
     Set RTSEG_TRACEBACK=1 to see where an error came from.
     """
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    arguments = build_parser().parse_args(argv)
     try:
-        status: int = arguments.run(arguments)
-        return status
-    except RtsegError as error:
-        if os.environ.get("RTSEG_TRACEBACK"):
-            raise
-        sys.stderr.write(f"rtseg: {' '.join(str(error).split())}\n")
-        return 2
-    except torch.OutOfMemoryError as error:
-        sys.stderr.write(
-            f"rtseg: out of device memory ({str(error).splitlines()[0]}); take a smaller batch "
-            "or crop, or --device cpu\n"
-        )
-        return 2
+        return _run(sys.argv[1:] if argv is None else argv)
     except KeyboardInterrupt:
         sys.stderr.write("rtseg: interrupted\n")
         return 130
     except BrokenPipeError:  # the reader of our output has gone, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception as error:
+        line = _line(error)
+        if line is None or os.environ.get("RTSEG_TRACEBACK"):
+            raise
+        sys.stderr.write(f"rtseg: {line}\n")
+        return 2
+
+
+def _run(argv: Sequence[str]) -> int:
+    # The options before a command take no values, so the first word is the command.
+    command = next((word for word in argv if not word.startswith("-")), None)
+    parser = build_parser(command)
+    if command is not None and command not in {each.name for each in COMMANDS}:
+        parser.error(_unknown(command))
+    arguments = parser.parse_args(argv)
+    if arguments.command is None:
+        parser.print_help()
+        return 0
+    status: int = arguments.run(arguments)
+    return status
+
+
+def _unknown(word: str) -> str:
+    names = [each.name for each in COMMANDS]
+    if Path(word).exists() or "://" in word:
+        return f"a command comes first: 'rtseg stream SOURCE'; got {word!r}"
+    return f"unknown command {word!r}.{closest(word, names)} Commands: {', '.join(names)}"
+
+
+def _line(error: Exception) -> str | None:
+    """Return what people are told of an error; None for one that is a fault of the program."""
+    if isinstance(error, RtsegError):
+        return " ".join(str(error).split())
+    if isinstance(error, ImportError):
+        return missing(error)
+    torch = sys.modules.get("torch")  # its errors can only come from where it was imported
+    if torch is not None and isinstance(error, torch.OutOfMemoryError):
+        return (
+            f"out of device memory ({str(error).splitlines()[0]}); take a smaller batch, crop or "
+            "size, or --device cpu"
+        )
+    return None

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 import torch
 
-from rtseg.errors import WeightsError
-from rtseg.networks.trained import ModelCard, TrainedNetwork, load_trained
-from rtseg.training.device import PRECISIONS, pick_device
+from rtseg.device import PRECISIONS, pick_device
+from rtseg.networks.trained import ModelCard, load_trained
 from rtseg.training.predictor import Predictor
-
-BEST_WEIGHTS = "best.safetensors"
-"""The file in a training's folder that holds its best weights."""
 
 
 def add_prediction_arguments(parser: argparse.ArgumentParser, precision: str) -> None:
@@ -37,23 +32,9 @@ def add_prediction_arguments(parser: argparse.ArgumentParser, precision: str) ->
     )
 
 
-def open_weights(name: str) -> TrainedNetwork:
-    """Load trained weights by name, file, or the folder of a training (its best weights).
-
-    Raises:
-        WeightsError: there are none, or they don't fit.
-    """
-    folder = Path(name)
-    if not folder.is_dir():
-        return load_trained(name)
-    if not (folder / BEST_WEIGHTS).is_file():
-        raise WeightsError(f"the folder {folder} has no {BEST_WEIGHTS}; name a weights file")
-    return load_trained(folder / BEST_WEIGHTS)
-
-
 def open_predictor(arguments: argparse.Namespace) -> tuple[Predictor, ModelCard]:
     """Load the weights of `add_prediction_arguments` onto their device."""
-    trained = open_weights(arguments.weights)
+    trained = load_trained(arguments.weights)
     device = pick_device(arguments.device)
     network = trained.network.to(device)
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -23,10 +23,10 @@ from rtseg.cli._prediction import (
     positive_argument,
     size_argument,
 )
+from rtseg.device import device_title, pick_precision, precision_name
 from rtseg.errors import ConfigError, DataError
 from rtseg.networks.trained import ModelCard
 from rtseg.training.datasets import DataSource, SegmentationDataset, open_sources
-from rtseg.training.device import device_title, pick_precision, precision_name
 from rtseg.training.evaluate import Evaluation, PictureScore, evaluate, percent
 from rtseg.training.pictures import comparison, contact_sheet
 from rtseg.training.predictor import Predictor

@@ -2,9 +2,9 @@
 
 In evaluation a batch normalisation is a scale and a shift per channel, which the weights and the
 bias of the convolution before it can take over. Which convolution that is, a run tells and not the
-order of the modules: one picture goes through the network on the meta device while every call is
-watched. A normalisation that follows no convolution (a pre-activation block), or a convolution
-whose output goes elsewhere too, stays as it is.
+order of the modules: one small picture goes through the network while every call is watched. A
+normalisation that follows no convolution (a pre-activation block), or a convolution whose output
+goes elsewhere too, stays as it is.
 """
 
 from __future__ import annotations
@@ -42,10 +42,12 @@ def fold_batch_norm(network: SegmentationNetwork) -> SegmentationNetwork:
 
 def foldable_pairs(network: SegmentationNetwork) -> list[tuple[str, str]]:
     """Return the names of every convolution and of the batch normalisation to fold into it."""
-    shadow = copy.deepcopy(network).to("meta", torch.float32).eval()
+    # Not on the meta device: torch would import its compiler there, which takes seconds, and the
+    # smallest picture takes milliseconds.
+    shadow = copy.deepcopy(network).to("cpu", torch.float32).eval()
     hw = padded_hw((shadow.min_size, shadow.min_size), shadow.size_multiple, shadow.min_size)
     with torch.no_grad(), _Watch(shadow) as watch:
-        logits = shadow(torch.empty(1, 3, *hw, device="meta"))
+        logits = shadow(torch.zeros(1, 3, *hw))
         watch.use("", [logits])
     return watch.pairs()
 

@@ -33,6 +33,8 @@ FORMAT_VERSION = 1
 """Version of the card and of the tensors' layout; a file of another version is refused."""
 CARD_KEY = "rtseg"
 """The metadata key of the card."""
+BEST_WEIGHTS = "best.safetensors"
+"""The file in a training's folder that holds its best weights."""
 LARGEST_INPUT_PX = 16384
 """No card may ask for a longer side."""
 
@@ -169,13 +171,13 @@ def load_trained(name_or_path: str | Path, *, training_heads: bool = False) -> T
     """Load a shipped network by name, or any trained network by path; on the CPU, float32.
 
     Args:
-        name_or_path: a name from `shipped_weights`, or the path of a file.
+        name_or_path: a name from `shipped_weights`, or the path of a file or a training's folder.
         training_heads: keep the heads that only training uses, freshly initialised.
 
     Raises:
         WeightsError: there is no such file, or it is none of ours, damaged, or doesn't fit.
     """
-    path = _find(name_or_path)
+    path = weights_file(name_or_path)
     card = read_card(path)
     network = build_network(card.network, len(card.classes))
     state = _read_tensors(path)
@@ -194,7 +196,7 @@ def read_card(name_or_path: str | Path) -> ModelCard:
     Raises:
         WeightsError: there is no such file, or it is none of ours or damaged.
     """
-    path = _find(name_or_path)
+    path = weights_file(name_or_path)
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -240,15 +242,22 @@ def load_state_strict(network: nn.Module, state: Mapping[str, Tensor], origin: s
     network.load_state_dict(dict(state))
 
 
-def _find(name_or_path: str | Path) -> Path:
-    """Return the file of a shipped name or a path, once it is known to be a file."""
+def weights_file(name_or_path: str | Path) -> Path:
+    """Return the file of a shipped name, of a path, or of a training's folder (its best weights).
+
+    Raises:
+        WeightsError: there is no such file.
+    """
     shipped = shipped_weights()
     path = shipped.get(str(name_or_path), Path(name_or_path))
     if path.is_file():
         return path
+    if path.is_dir():
+        if (path / BEST_WEIGHTS).is_file():
+            return path / BEST_WEIGHTS
+        raise WeightsError(f"the folder {path} has no {BEST_WEIGHTS}; name a weights file")
     if path.exists():
-        what = "a directory" if path.is_dir() else "no regular file"
-        raise WeightsError(f"{path} is {what}; the path of a .safetensors file is needed")
+        raise WeightsError(f"{path} is no regular file; the path of a .safetensors file is needed")
     raise WeightsError(
         f"no weights {str(name_or_path)!r}: neither a file nor a shipped name."
         f"{closest(path.stem, shipped)} Shipped: {', '.join(shipped) or 'none'}"

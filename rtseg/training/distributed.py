@@ -19,8 +19,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from rtseg.device import pick_device
 from rtseg.errors import ConfigError
-from rtseg.training.device import pick_device
 
 Module = TypeVar("Module", bound=nn.Module)
 

@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from rtseg.device import autocast
 from rtseg.errors import TrainingError
 from rtseg.networks import SegmentationNetwork
 from rtseg.networks.trained import load_state_strict
 from rtseg.training.batches import Batch
 from rtseg.training.criterion import Criterion
-from rtseg.training.device import autocast
 from rtseg.training.distributed import Processes
 from rtseg.training.ema import ExponentialAverage
 from rtseg.training.optim import build_optimizer, set_lr

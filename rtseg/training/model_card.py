@@ -10,10 +10,10 @@ import torch
 import yaml
 
 from rtseg import __version__
+from rtseg.device import device_title, precision_name
 from rtseg.networks import NETWORKS
 from rtseg.networks.trained import ModelCard
 from rtseg.training.datasets import DataSource
-from rtseg.training.device import device_title, precision_name
 from rtseg.training.evaluate import COLUMN_TITLES, Evaluation, percent
 from rtseg.training.session import Session
 

@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from rtseg.device import autocast, pick_precision
 from rtseg.networks import SegmentationNetwork, padded_hw, resize_logits
 from rtseg.networks.normalisation import Normalisation
-from rtseg.training.device import autocast, pick_precision
 
 Picture = npt.NDArray[np.uint8]
 LabelMap = npt.NDArray[np.uint8]
@@ -75,7 +75,7 @@ class Predictor:
         network: on `device`.
         normalisation: the one that it was trained with.
         device: where it runs.
-        precision: "fp32", "bf16" or "auto", as in `rtseg.training.device.pick_precision`.
+        precision: "fp32", "bf16" or "auto", as in `rtseg.device.pick_precision`.
         flip: average the logits of the picture and its mirror image.
         input_hw: the size that pictures are brought to for the network; None keeps their own.
     """

@@ -6,10 +6,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from rtseg.device import device_title, precision_name
 from rtseg.networks.trained import load_trained, read_card
 from rtseg.training.checkpoint import write_atomically
 from rtseg.training.curves import draw_curves
-from rtseg.training.device import device_title, precision_name
 from rtseg.training.folder import RunFolder
 from rtseg.training.gallery import write_gallery
 from rtseg.training.model_card import card_page

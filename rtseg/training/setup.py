@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from rtseg.device import pick_precision, precision_name
 from rtseg.errors import ConfigError
 from rtseg.networks import SegmentationNetwork, padded_hw
 from rtseg.networks.normalisation import Normalisation
@@ -17,7 +18,6 @@ from rtseg.training.class_weights import CLASS_WEIGHTINGS
 from rtseg.training.criterion import Criterion, CriterionConfig
 from rtseg.training.datasets import open_sources
 from rtseg.training.datasets.dataset import SegmentationDataset
-from rtseg.training.device import pick_precision, precision_name, seed_everything
 from rtseg.training.distributed import Processes
 from rtseg.training.folder import RunFolder
 from rtseg.training.initial import Start, initial_network
@@ -26,6 +26,7 @@ from rtseg.training.losses.distillation import DistillationConfig
 from rtseg.training.memory import PictureStore
 from rtseg.training.plan import Plan
 from rtseg.training.schedule import Schedule
+from rtseg.training.seeding import seed_everything
 from rtseg.training.session import Session
 from rtseg.training.settings import TrainConfig, weights_path
 

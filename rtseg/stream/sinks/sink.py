@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import ClassVar
 
 from rtseg.classes import ClassSet
-from rtseg.frames import Picture
+from rtseg.frames import ClassMap, Picture
 from rtseg.stream.controls import Controls
 from rtseg.stream.latency import Latency
 from rtseg.stream.sources.source import SourceInfo
@@ -24,6 +25,9 @@ class StreamInfo:
         engine: the engine in one line, for captions and metadata.
         controls: what a view's keys and buttons act on.
         latency: the times of every frame's stages, and the counts of drops.
+        redraw: draws a class map again in the style of the moment, for a view whose style changes
+            while the stream is paused; called in the sink's thread. None: a change shows with the
+            next picture.
     """
 
     source: SourceInfo
@@ -31,20 +35,24 @@ class StreamInfo:
     engine: str
     controls: Controls
     latency: Latency
+    redraw: Callable[[ClassMap], Picture] | None = None
 
 
 class Sink(ABC):
     """A recording, a window, a folder of pictures, …
 
-    Passive: the pipeline calls `open`, `write` and `close` from one thread of its own, `close`
-    also when something failed. A sink is written pictures in the order of their frames; where
-    frames were dropped, none appears in their place.
+    Passive: the pipeline calls `open`, `write`, `idle` and `close` from one thread of its own,
+    `close` once and in any case: also when something failed, be it `open` itself, and when `open`
+    was never called because something else failed before. A sink is written pictures in the order
+    of their frames; where frames were dropped, none appears in their place.
     """
 
     name: str
     """How it is shown to people, such as the file's path."""
     main_thread: ClassVar[bool] = False
     """Must be served by the program's main thread (windows)."""
+    idle_s: ClassVar[float | None] = None
+    """How long without a picture until `idle` is called, and again and again; None: never."""
 
     def open(self, info: StreamInfo) -> None:
         """Get ready; refuse now what can be refused now (a file that exists, no display).
@@ -60,6 +68,9 @@ class Sink(ABC):
         Raises:
             SinkError: it can't be written; what was written before is kept.
         """
+
+    def idle(self) -> None:
+        """Look after what lives between pictures, such as a window's keys; see `idle_s`."""
 
     def close(self) -> None:
         """Finish the output so that it can be used; a sink can be closed twice.

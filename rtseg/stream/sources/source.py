@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
 
+from rtseg.classes import ClassSet
 from rtseg.frames import Frame
 from rtseg.stream.audio import AudioTrack
 
@@ -22,6 +23,7 @@ class SourceInfo:
         live: it doesn't wait for its reader: old frames are worth dropping.
         num_frames: how many frames there will be, where the source says so; only for progress.
         audio: its sound, where there is any that can be recorded.
+        truth_classes: what the labels of `Frame.truth` mean, where its frames carry one.
     """
 
     name: str
@@ -30,6 +32,7 @@ class SourceInfo:
     live: bool
     num_frames: int | None = None
     audio: AudioTrack | None = None
+    truth_classes: ClassSet | None = None
 
 
 class Source(ABC):
@@ -51,7 +54,7 @@ class Source(ABC):
             SourceError: the source failed; a damaged picture is skipped and counted instead.
         """
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027
         """Release the device or file; a source can be closed twice."""
 
     def problems(self) -> list[str]:

@@ -1,8 +1,7 @@
-"""Where a network runs and in which precision."""
+"""Where a network runs and in which precision, by name."""
 
 from __future__ import annotations
 
-import os
 from contextlib import AbstractContextManager
 
 import torch
@@ -45,7 +44,7 @@ def pick_precision(name: str, device: torch.device) -> torch.dtype:
     """
     if name not in PRECISIONS:
         raise ConfigError(f"unknown precision {name!r}; allowed: {', '.join(PRECISIONS)}")
-    if name == "fp32" or (name == "auto" and not _computes_in_bf16(device)):
+    if name == "fp32" or (name == "auto" and not computes_in_bf16(device)):
         return torch.float32
     return torch.bfloat16
 
@@ -64,32 +63,21 @@ def device_title(device: torch.device) -> str:
     """Return what the device is called in a report: the GPU's name, or the CPU's and its cores."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    model = "CPU"
+    return f"{cpu_model()}, {torch.get_num_threads()} threads"
+
+
+def cpu_model() -> str:
+    """Return the processor's name, or "CPU" where the system doesn't tell."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as lines:  # noqa: PTH123
             names = (line.partition(":")[2].strip() for line in lines if "model name" in line)
-            model = next(names, "CPU")
+            return next(names, "CPU")
     except OSError:  # not Linux: the name is an extra
-        pass
-    return f"{model}, {torch.get_num_threads()} threads"
+        return "CPU"
 
 
-def seed_everything(seed: int, deterministic: bool) -> None:
-    """Seed torch; in deterministic mode, take operations that repeat themselves bit for bit.
-
-    A few operations on CUDA have no such form; torch names each of them in a warning. numpy needs
-    no seeding: every generator is made from the seed where it is used.
-    """
-    torch.manual_seed(seed)
-    if deterministic:
-        # Read when cuBLAS makes its first handle; without it matrix products may differ.
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(deterministic, warn_only=True)
-    torch.backends.cudnn.deterministic = deterministic
-    torch.backends.cudnn.benchmark = not deterministic
-
-
-def _computes_in_bf16(device: torch.device) -> bool:
+def computes_in_bf16(device: torch.device) -> bool:
+    """Return whether the device has instructions for bfloat16, not only a way to emulate it."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     flags = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")

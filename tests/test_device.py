@@ -5,15 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from rtseg.errors import ConfigError
-from rtseg.training.device import (
+from rtseg.device import (
     autocast,
     device_title,
     pick_device,
     pick_precision,
     precision_name,
-    seed_everything,
 )
+from rtseg.errors import ConfigError
 
 CPU = torch.device("cpu")
 
@@ -58,19 +57,6 @@ def test_autocast_runs_convolutions_in_the_precision() -> None:
     for dtype in (torch.float32, torch.bfloat16):
         with autocast(CPU, dtype):
             assert layer(image).dtype is dtype
-
-
-def test_seeding_repeats_and_sets_the_mode() -> None:
-    try:
-        seed_everything(3, deterministic=True)
-        first = torch.rand(4)
-        assert torch.are_deterministic_algorithms_enabled()
-        assert not torch.backends.cudnn.benchmark
-        seed_everything(3, deterministic=False)
-        assert torch.equal(torch.rand(4), first)
-    finally:
-        seed_everything(0, deterministic=False)
-    assert not torch.are_deterministic_algorithms_enabled()
 
 
 def test_the_device_has_a_title() -> None:

@@ -1,0 +1,95 @@
+"""AOTInductor: the deploy graph compiled by torch into one package, for the CPU or a CUDA device.
+
+Building needs a compiler; running needs none. The package holds machine code for the instruction
+sets of the CPU, or the compute capability of the GPU, that it was built on.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from rtseg.backends.backend import BACKENDS, Backend
+from rtseg.backends.base import Engine, Parallelism, Precision
+from rtseg.backends.engine_folder import EngineFolder
+from rtseg.backends.machine import device_label
+from rtseg.backends.torch_engine import Run, TorchEngine
+from rtseg.errors import BackendUnavailableError, EngineError
+
+PACKAGE = "package.pt2"
+
+
+class InductorBackend(Backend):
+    """Runs AOTInductor packages."""
+
+    name: ClassVar[str] = "inductor"
+    precisions: ClassVar[tuple[Precision, ...]] = ("fp32", "bf16", "fp16")
+    bound_to_isa: ClassVar[bool] = True
+
+    def require(self, device: torch.device) -> None:
+        """Return if this build of torch can load packages."""
+        if not hasattr(torch._C, "_aoti"):
+            raise BackendUnavailableError(
+                f"inductor: torch {torch.__version__} was built without AOTInductor; "
+                "install torch from PyPI"
+            )
+
+    def versions(self) -> dict[str, str]:
+        """Return torch's version: packages are bound to it."""
+        return {"torch": str(torch.__version__)}
+
+    def load(
+        self, folder: EngineFolder, device: torch.device, parallelism: Parallelism, reason: str = ""
+    ) -> Engine:
+        """Load a package; this runs code of its own, so its hash is checked first."""
+        path = folder.file(PACKAGE)
+        gpu = device.type == "cuda"
+        # A CUDA graph can't be recorded through the locks that keep several callers apart; once
+        # recorded it is replayed without the package, so one caller at a time is enough.
+        runners = 1 if gpu else max(1, parallelism.workers)
+        run = _load_package(path, gpu, runners, device.index if device.index is not None else -1)
+        info = folder.manifest.info(device_label(device), reason)
+        return TorchEngine(run, info, device, parallelism)
+
+
+def _load_package(path: Path, run_single_threaded: bool, runners: int, device_index: int) -> Run:
+    # Takes seconds to import, and only this needs it.
+    from torch._inductor.package.package import load_package
+
+    try:
+        with _quiet_loader():
+            loaded: Any = load_package(
+                str(path), "model", run_single_threaded, runners, device_index
+            )
+    except Exception as error:  # the loader raises what it likes
+        raise EngineError(f"torch {torch.__version__} can't load {path}: {error}") from error
+
+    def run(images_bgr: Tensor) -> Tensor:
+        output: Tensor = loaded(images_bgr)
+        return output
+
+    return run
+
+
+@contextmanager
+def _quiet_loader() -> Iterator[None]:
+    """Keep the loader from calling a package outdated where no compiler is installed to ask."""
+    logger = logging.getLogger("torch._inductor.package.package")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+BACKENDS.add("inductor", InductorBackend())

@@ -1,0 +1,123 @@
+"""The one graph that every engine is made from: pictures in, class map out."""
+
+from __future__ import annotations
+
+import copy
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.export import ExportedProgram
+
+from rtseg.backends.base import OutputKind
+from rtseg.errors import EngineError, InputSizeError
+from rtseg.networks import padded_hw, resize_logits
+from rtseg.networks.batch_norm import fold_batch_norm
+from rtseg.networks.trained import LARGEST_INPUT_PX, TrainedNetwork
+
+FloatPrecision = Literal["fp32", "bf16", "fp16"]
+
+DTYPES: dict[str, torch.dtype] = {
+    "fp32": torch.float32,
+    "bf16": torch.bfloat16,
+    "fp16": torch.float16,
+}
+MOST_CLASSES = 128
+"""Labels leave the graph as int8."""
+
+
+class DeployGraph(nn.Module):
+    """A trained network with all that stands between pixels and class ids, for one input size.
+
+    `forward` takes uint8 BGR pictures [N, H, W, 3] and returns labels int8 [N, H, W], or for
+    ``output="scores"`` class probabilities float32 [N, K, H, W]. Labels are int8 because TensorRT
+    can't cast to uint8; ids are below 128, so whoever runs the graph takes the bytes as uint8.
+
+    The network is a copy without training heads, its batch normalisation folded into the
+    convolutions. In half precision its weights and its maps are bf16 or fp16; pixels are
+    normalised, and logits resized, in float32. Sizes that the network can't take are padded at
+    the bottom and right with the mean colour, and what lies over the padding is cut off, as in
+    evaluation.
+
+    Args:
+        trained: left as it is.
+        input_hw: height and width of the pictures in pixels.
+        precision: number format of the network.
+        output: ``"labels"`` or ``"scores"``.
+
+    Raises:
+        InputSizeError: the size is not positive or absurdly large.
+        EngineError: more classes than an int8 can hold.
+    """
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(
+        self,
+        trained: TrainedNetwork,
+        input_hw: tuple[int, int],
+        precision: FloatPrecision = "fp32",
+        output: OutputKind = "labels",
+    ) -> None:
+        super().__init__()
+        if not all(1 <= size <= LARGEST_INPUT_PX for size in input_hw):
+            raise InputSizeError(
+                f"an engine's input can't be {input_hw[0]}x{input_hw[1]} (height x width); "
+                f"1 to {LARGEST_INPUT_PX} pixels are allowed"
+            )
+        if trained.network.num_classes > MOST_CLASSES:
+            raise EngineError(
+                f"{trained.card.name} has {trained.network.num_classes} classes; "
+                f"engines hold up to {MOST_CLASSES}"
+            )
+        network = fold_batch_norm(copy.deepcopy(trained.network).remove_training_heads())
+        dtype = DTYPES[precision]
+        self.network = network.to(dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.dtype = dtype
+        self.input_hw = input_hw
+        self.padded_hw = padded_hw(input_hw, network.size_multiple, network.min_size)
+        self.output = output
+        scale, shift = trained.card.normalisation.scale_shift()
+        self.register_buffer("scale", scale)
+        self.register_buffer("shift", shift)
+        self.requires_grad_(False).eval()
+
+    def forward(self, images_bgr: Tensor) -> Tensor:
+        """Return labels or scores of uint8 BGR pictures [N, H, W, 3]."""
+        logits = self.logits(images_bgr)  # [N, K, H, W]
+        if self.output == "scores":
+            scores: Tensor = logits.float().softmax(1)
+            return scores
+        return logits.argmax(1).to(torch.int8)
+
+    def logits(self, images_bgr: Tensor) -> Tensor:
+        """Return the logits [N, K, H, W] of the pictures, in float32 where they were resized."""
+        height, width = self.input_hw
+        logits = self.network(self.normalised(images_bgr).to(self.dtype))
+        if tuple(logits.shape[-2:]) != self.padded_hw:
+            # Resize to the padded size before cutting, or the labels would slide off the picture.
+            logits = resize_logits(logits.float(), self.padded_hw)
+        return logits[..., :height, :width]
+
+    def normalised(self, images_bgr: Tensor) -> Tensor:
+        """Return float32 RGB [N, 3, *padded_hw], channels last, normalised and padded."""
+        # TensorRT takes uint8 into a cast and nothing else, so the cast comes before the rest.
+        pixels = images_bgr.to(torch.float32).permute(0, 3, 1, 2).flip(1)
+        images = pixels * self.scale + self.shift
+        height, width = self.input_hw
+        if self.padded_hw != self.input_hw:
+            padding = (0, self.padded_hw[1] - width, 0, self.padded_hw[0] - height)
+            images = F.pad(images, padding)
+        return images
+
+    def example(self, batch: int = 1) -> Tensor:
+        """Return grey pictures of the input's shape, on the graph's device."""
+        shape = (batch, *self.input_hw, 3)
+        return torch.full(shape, 128, dtype=torch.uint8, device=self.scale.device)
+
+    def exported(self, batch: int = 1) -> ExportedProgram:
+        """Return the graph as a program of `torch.export`, for static shapes."""
+        with torch.no_grad():
+            return torch.export.export(self, (self.example(batch),), strict=False)

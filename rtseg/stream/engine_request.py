@@ -1,0 +1,65 @@
+"""What a stream asks of whoever opens its engine; the stream itself knows no network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from rtseg.backends.base import Engine, OutputKind, Parallelism
+from rtseg.config import Config
+
+Precision = Literal["auto", "fp32", "fp16", "bf16", "int8"]
+Priority = Literal["auto", "latency", "throughput"]
+SizeWH = tuple[int, int]
+
+
+class EngineConfig(Config):
+    """Which compiled network runs, and on what."""
+
+    backend: str = Field(
+        default="auto", description="auto: the best that works here; or a backend's name."
+    )
+    precision: Precision = Field(
+        default="auto", description="auto: bf16 or fp16 where the device computes faster in it."
+    )
+    device: str = Field(default="auto", description="auto, cpu, cuda or cuda:N.")
+    size_wh: SizeWH | None = Field(
+        default=None,
+        description="Width and height in pixels of the engine's input; by default about as many "
+        "pixels as the network was trained on, with the source's proportions.",
+    )
+    priority: Priority = Field(
+        default="auto",
+        description="latency: all cores work on the newest frame; throughput: one frame for each "
+        "core; auto: latency for live sources, throughput for files.",
+    )
+    engines: Path | None = Field(
+        default=None, description="The folder of built engines; by default engines/ or the cache."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class EngineRequest:
+    """One engine, as a stream needs it.
+
+    Args:
+        model: name of weights, a weights file, a training's folder, or an engine's folder.
+        config: backend, precision, device, size.
+        frame_hw: height and width of the source's first frame, for the default size.
+        output: labels, or scores where they are smoothed over time.
+        parallelism: how many threads will call it, and on how many cores each.
+    """
+
+    model: str
+    config: EngineConfig
+    frame_hw: tuple[int, int]
+    output: OutputKind
+    parallelism: Parallelism
+
+
+EngineOpener = Callable[[EngineRequest], Engine]
+"""Opens the engine of a request; raises EngineError, WeightsError or ConfigError."""

@@ -1,0 +1,191 @@
+"""A whole stream on one screen: which thread hands what to whom.
+
+    capture        Source.read             → Frame
+    infer, each    Preprocess, Infer       → Inferred     one thread a worker, order kept
+    draw           Postprocess, Overlay    → Picture
+    each sink      Sink.write              a thread of its own; a window has the main thread
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+
+import cv2
+
+from rtseg.backends.base import Parallelism
+from rtseg.device import pick_device
+from rtseg.frames import Picture
+from rtseg.stream.accuracy import AccuracySink
+from rtseg.stream.controls import Controls
+from rtseg.stream.engine_request import EngineConfig, EngineOpener, EngineRequest
+from rtseg.stream.infer import Infer
+from rtseg.stream.latency import Latency
+from rtseg.stream.overlay.hud import HudValues
+from rtseg.stream.overlay.overlay import Overlay
+from rtseg.stream.pipeline import Pipeline, Step
+from rtseg.stream.postprocess import Postprocess
+from rtseg.stream.preprocess import Preprocess
+from rtseg.stream.settings import StreamConfig
+from rtseg.stream.sinks import open_sinks
+from rtseg.stream.sinks.sink import Sink, StreamInfo
+from rtseg.stream.sources import open_source
+from rtseg.stream.sources.source import SourceInfo
+from rtseg.stream.stage import Stage
+from rtseg.stream.summary import Summary
+
+
+class Stream:
+    """A configured stream with its source and engine open, ready to run once.
+
+    Args:
+        config: the whole run.
+        open_engine: opens the engine that the stream asks for.
+        sinks: outputs besides those of the configuration.
+
+    Raises:
+        RtsegError: the source, the engine or an output can't be had; nothing is left open.
+    """
+
+    def __init__(
+        self, config: StreamConfig, open_engine: EngineOpener, sinks: Sequence[Sink] = ()
+    ) -> None:
+        self._started_ns = time.monotonic_ns()
+        self._config = config
+        self.controls = Controls(config.overlay)
+        self.latency = Latency()
+        outputs = open_sinks(config)
+        source = open_source(config.source)
+        try:
+            self.engine = open_engine(engine_request(config, source.info))
+        except BaseException:
+            source.close()
+            raise
+        classes = self.engine.info.classes
+        self._accuracy = AccuracySink(classes)
+        if source.info.truth_classes == classes:
+            sinks = [*sinks, self._accuracy]
+        self.info = StreamInfo(
+            source.info, classes, str(self.engine.info), self.controls, self.latency
+        )
+        self._sinks = [*outputs, *sinks]
+        self._source = source
+        self._pipeline = Pipeline(
+            source, self._steps(), self._sinks, self.info, policy=config.policy
+        )
+
+    def run(self) -> Summary:
+        """Run to the end of the source, or until `controls.stop`; return what was done.
+
+        Call it from the main thread where an output is a window.
+
+        Raises:
+            RtsegError: a part failed; the outputs are closed and hold what came before.
+        """
+        threads = cv2.getNumThreads()
+        cv2.setNumThreads(1)  # the pipeline's own threads keep the cores busy
+        try:
+            self._pipeline.run()
+        finally:
+            cv2.setNumThreads(threads)
+        return self.summary()
+
+    def pictures(self) -> Iterator[Picture]:
+        """Run, and yield every finished picture; leaving the loop ends the stream."""
+        return self._pipeline.pictures()
+
+    def summary(self) -> Summary:
+        """Return the figures of the stream so far."""
+        info = self.engine.info
+        times, now_ns = self.latency, time.monotonic_ns()
+        first_ns, shown_ns = times.first_captured_ns, times.first_shown_ns
+        return Summary(
+            source=self.info.source.name,
+            engine=str(info),
+            reason=info.reason,
+            pictures=times.age().count,
+            drops=times.drops,
+            wall_s=((times.last_shown_ns or now_ns) - (first_ns or now_ns)) / 1e9,
+            startup_s=((shown_ns or now_ns) - self._started_ns) / 1e9,
+            age=times.age(),
+            stages=times.stages(),
+            shares=times.shares(),
+            accuracy=self._accuracy.figures(),
+            outputs=tuple(sink.name for sink in self._sinks if sink is not self._accuracy),
+            problems=(
+                *self._source.problems(),
+                *(line for sink in self._sinks for line in sink.problems()),
+            ),
+            stopped=self.controls.stopped,
+        )
+
+    def close(self) -> None:
+        """Release the engine; a stream can be closed twice."""
+        self.engine.close()
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _steps(self) -> list[Step]:
+        config, engine = self._config, self.engine
+        workers = parallelism(config.engine, self.info.source.live).workers
+
+        def infer() -> Sequence[Stage]:
+            return Preprocess(config.fit, engine.info.input_hw), Infer(engine)
+
+        def draw() -> Sequence[Stage]:
+            classes = engine.info.classes
+            return (
+                Postprocess(config.postprocess, classes),
+                Overlay(lambda: self.controls.style, classes, self._hud),
+            )
+
+        return [Step("infer", infer, workers), Step("draw", draw)]
+
+    def _hud(self) -> HudValues:
+        times, engine = self.latency, self.engine.info
+        return HudValues(times.fps, times.age_ms, str(engine), sum(times.drops.values()))
+
+
+def engine_request(config: StreamConfig, source: SourceInfo) -> EngineRequest:
+    """Return what a stream of this source asks for: scores only where they are smoothed."""
+    return EngineRequest(
+        model=config.model,
+        config=config.engine,
+        frame_hw=source.hw,
+        output="scores" if config.postprocess.smooth > 0 else "labels",
+        parallelism=parallelism(config.engine, source.live),
+    )
+
+
+def parallelism(config: EngineConfig, live: bool) -> Parallelism:
+    """Return how the engine shares the cores.
+
+    A file wants throughput: a frame for each core at a time, as calls on one core each lose
+    nothing to waiting for one another. A live source wants the newest frame soonest: one call on
+    all cores. A GPU works on one frame at a time while the next is prepared.
+    """
+    if pick_device(config.device).type == "cuda":
+        return Parallelism(workers=2, threads=0)
+    cores = usable_cores()
+    latency = live if config.priority == "auto" else config.priority == "latency"
+    return Parallelism(1, cores) if latency else Parallelism(cores, 1)
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+

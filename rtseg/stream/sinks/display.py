@@ -1,0 +1,76 @@
+"""Whether this machine can show a window, found out without a risk to this process."""
+
+from __future__ import annotations
+
+import functools
+import os
+import subprocess
+import sys
+
+import cv2
+
+_TIMEOUT_S = 20.0
+_PROBE = """
+import sys
+sys.path[:] = sys.argv[1:]
+import cv2
+if "QT" in cv2.currentUIFramework():
+    cv2.createButton("probe", lambda *values: None)  # connects, and shows nothing
+else:
+    cv2.namedWindow("probe")
+    cv2.destroyAllWindows()
+"""
+
+
+def has_display() -> bool:
+    """Return whether a window can be shown; the first call may take half a second."""
+    return display_problem() is None
+
+
+@functools.cache
+def display_problem() -> str | None:
+    """Return why no window can be shown, in one line; None where one can be.
+
+    Qt ends the whole process where it can't reach the display. So the first connection is made by
+    a process of its own.
+    """
+    if not cv2.currentUIFramework():
+        return (
+            "this OpenCV can't show windows (opencv-python-headless?): pip uninstall "
+            "opencv-python-headless, then pip install --force-reinstall opencv-python"
+        )
+    if sys.platform.startswith("linux") and not (
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    ):
+        return "there is no display here (neither DISPLAY nor WAYLAND_DISPLAY is set)"
+    return _probe()
+
+
+def _probe() -> str | None:
+    try:
+        result = subprocess.run(
+            [sys.executable, "-c", _PROBE, *sys.path],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_TIMEOUT_S,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"the display doesn't answer within {_TIMEOUT_S:.0f} s"
+    except OSError as error:
+        return f"the display can't be tried: {error.strerror}"
+    if result.returncode == 0:
+        return None
+    return f"the display {_display_name()} can't be used: {_reason(result.stderr)}"
+
+
+def _display_name() -> str:
+    return os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or ""
+
+
+def _reason(stderr: str) -> str:
+    lines = [" ".join(line.split()) for line in stderr.splitlines() if line.strip()]
+    told = [line for line in lines if "could not" in line.lower() or "error" in line.lower()]
+    return (told or lines or ["no reason was given"])[0][:200]

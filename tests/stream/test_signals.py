@@ -1,0 +1,118 @@
+"""Signals to a real process: the first stops the stream, the second ends the process."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from rtseg.stream.controls import Controls
+from rtseg.stream.signals import stop_on_signals
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+
+PROGRAM = """
+import sys, threading, time
+from rtseg.stream.controls import Controls
+from rtseg.stream.signals import stop_on_signals
+
+controls, stopped = Controls(), threading.Event()
+controls.on_stop(stopped.set)
+with stop_on_signals(controls):
+    print("ready", flush=True)
+    {wait}
+    print("stopped", flush=True)
+    {then}
+print("over", flush=True)
+"""
+NATIVE_CODE = "__import__('hashlib').pbkdf2_hmac('sha256', b'x', b'y', 10**9)"
+WAITS = {
+    "event": "stopped.wait()",
+    "paused": "controls.pause(); controls.wait()",
+    "join": "t = threading.Thread(target=stopped.wait); t.start(); t.join()",
+    "busy": "\n    while not stopped.is_set(): pass",
+}
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[[str, str], subprocess.Popen[str]]]:
+    processes: list[subprocess.Popen[str]] = []
+
+    def start_program(wait: str, then: str) -> subprocess.Popen[str]:
+        program = PROGRAM.format(wait=wait, then=then)
+        process = subprocess.Popen(
+            [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True
+        )
+        processes.append(process)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        return process
+
+    yield start_program
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("wait", WAITS)
+def test_the_first_signal_stops_the_stream(
+    start: Callable[[str, str], subprocess.Popen[str]], number: signal.Signals, wait: str
+) -> None:
+    process = start(WAITS[wait], "pass")
+    time.sleep(0.05)
+    process.send_signal(number)
+    out, _ = process.communicate(timeout=10)
+    assert out == "stopped\nover\n"
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("stuck", ["time.sleep(60)", "exec('while True: pass')", NATIVE_CODE])
+def test_the_second_one_ends_the_process_at_once(
+    start: Callable[[str, str], subprocess.Popen[str]],
+    first: signal.Signals, second: signal.Signals, stuck: str,
+) -> None:  # fmt: skip
+    process = start("stopped.wait()", stuck)
+    process.send_signal(first)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "stopped\n"
+    process.send_signal(second)
+    out, _ = process.communicate(timeout=10)
+    assert out == ""
+    assert process.returncode == 128 + second
+
+
+def test_the_old_handlers_are_back_afterwards(no_thread_left: None) -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    with stop_on_signals(Controls()):
+        assert signal.getsignal(signal.SIGINT) not in before
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+    assert signal.set_wakeup_fd(-1) == -1
+
+
+def test_a_failure_puts_the_old_handlers_back(no_thread_left: None) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(ZeroDivisionError), stop_on_signals(Controls()):
+        raise ZeroDivisionError
+    assert signal.getsignal(signal.SIGINT) == before
+
+
+def test_outside_the_main_thread_nothing_is_changed() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    seen: list[object] = []
+
+    def work() -> None:
+        with stop_on_signals(Controls()):
+            seen.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join(5)
+    assert seen == [before]
