@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -35,6 +36,7 @@ class Gathered:
     """What has been measured of one case so far."""
 
     case: Case
+    build_s: float | None = None
     parts: Parts | None = None
     streams: list[Run] = field(default_factory=list)
     naives: list[Run] = field(default_factory=list)
@@ -44,6 +46,7 @@ class Gathered:
         """Return it all."""
         return CaseReport(
             case=self.case,
+            build_s=self.build_s,
             parts=self.parts,
             streams=tuple(self.streams),
             naives=tuple(self.naives),
@@ -61,6 +64,7 @@ class Benchmark:
         repetitions: how often each case runs.
         folder: for recordings and the clip; the caller removes it.
         command: starts a process that calls `rtseg.bench.worker.work`.
+        build: returns the command that builds the engine of a case; None builds nothing.
         naive: measure the loop, too.
         parts: measure each stage alone, too.
         progress: told what runs now, and which of how many processes that is.
@@ -75,6 +79,7 @@ class Benchmark:
         folder: Path,
         command: Sequence[str],
         *,
+        build: Callable[[Case], Sequence[str]] | None = None,
         naive: bool = True,
         parts: bool = True,
         progress: Callable[[str, int, int], None] = lambda what, number, count: None,
@@ -85,6 +90,7 @@ class Benchmark:
         self._repetitions = repetitions
         self._folder = folder
         self._command = tuple(command)
+        self._build = build
         self._naive = naive
         self._parts = parts
         self._progress = progress
@@ -96,6 +102,8 @@ class Benchmark:
         date = datetime.now(timezone.utc).astimezone().isoformat(timespec="seconds")
         machine = self._ask("the machine", Job(kind="machine"), Machine)
         source = self._source or self._make_clip()
+        if self._build is not None:
+            self._build_engines(self._build)
         if self._parts:
             self._measure_parts(source)
         for repetition in range(self._repetitions):
@@ -113,13 +121,23 @@ class Benchmark:
     @property
     def _count(self) -> int:
         """How many processes there will be, if none fails."""
-        each = self._repetitions * (1 + self._naive) + self._parts
+        each = self._repetitions * (1 + self._naive) + self._parts + (self._build is not None)
         return 1 + (self._source is None) + each * len(self._gathered)
 
     def _make_clip(self) -> Path:
         path = self._folder / "demo.mp4"
         self._ask("the demo clip", Job(kind="clip", source=path, frames=self._frames), Clip)
         return path
+
+    def _build_engines(self, command: Callable[[Case], Sequence[str]]) -> None:
+        for each in self._gathered:
+            self._tell(f"{each.case.title}: build")
+            began = time.perf_counter()
+            try:
+                finish(command(each.case), "")
+                each.build_s = time.perf_counter() - began
+            except JobFailedError as error:
+                each.problem = f"not built: {error}"
 
     def _measure_parts(self, source: Path) -> None:
         for each in self._gathered:
@@ -150,13 +168,28 @@ class Benchmark:
             return None
 
     def _ask(self, what: str, job: Job, kind: type[Result]) -> Result:
+        self._tell(what)
+        return kind.model_validate_json(answer(self._command, job))
+
+    def _tell(self, what: str) -> None:
         self._started += 1
         self._progress(what, self._started, self._count)
-        return kind.model_validate_json(answer(self._command, job))
 
 
 def answer(command: Sequence[str], job: Job) -> str:
     """Run the process of a job and return its result, JSON.
+
+    Raises:
+        JobFailedError: it failed, took too long, or has said nothing.
+    """
+    lines = finish(command, job.model_dump_json()).strip().splitlines()
+    if not lines:
+        raise JobFailedError("its process ended without a result")
+    return lines[-1]
+
+
+def finish(command: Sequence[str], text: str) -> str:
+    """Run a process that is given a text, and return what it prints.
 
     Raises:
         JobFailedError: it failed, or took too long.
@@ -165,7 +198,7 @@ def answer(command: Sequence[str], job: Job) -> str:
     try:
         done = subprocess.run(
             command,
-            input=job.model_dump_json(),
+            input=text,
             capture_output=True,
             text=True,
             errors="replace",
@@ -174,10 +207,9 @@ def answer(command: Sequence[str], job: Job) -> str:
         )
     except subprocess.TimeoutExpired:
         raise JobFailedError(f"no result after {TIMEOUT_S:.0f} s") from None
-    lines = done.stdout.strip().splitlines()
-    if done.returncode == 0 and lines:
-        return lines[-1]
-    raise JobFailedError(_last_words(done.returncode, done.stderr))
+    if done.returncode != 0:
+        raise JobFailedError(_last_words(done.returncode, done.stderr))
+    return done.stdout
 
 
 def _last_words(status: int, errors: str) -> str:
@@ -193,3 +225,18 @@ def _last_words(status: int, errors: str) -> str:
 def worker_command() -> tuple[str, ...]:
     """Return the command that starts a worker through the command line's own door."""
     return sys.executable, "-m", "rtseg", "benchmark", "--worker"
+
+
+def build_command(case: Case) -> tuple[str, ...]:
+    """Return the command that builds the engine of a case, through the same door."""
+    engine = case.engine
+    words = [sys.executable, "-m", "rtseg", "export", case.model, "--backend", engine.backend]
+    if engine.precision != "auto":
+        words += ["--precision", engine.precision]
+    if engine.size_wh is not None:
+        words += ["--size", "{}x{}".format(*engine.size_wh)]
+    if engine.device != "auto":
+        words += ["--device", engine.device]
+    if engine.engines is not None:
+        words += ["--engines", str(engine.engines)]
+    return tuple(words)

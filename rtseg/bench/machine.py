@@ -17,8 +17,8 @@ from rtseg.device import computes_in_bf16, cpu_model
 from rtseg.stream.run import usable_cores
 
 PACKAGES = ("torch", "numpy", "opencv-python", "av", "openvino", "tensorrt", "torch-tensorrt")
-MATRIX_SIDE = {"cpu": 2048, "cuda": 8192}
-COPY_BYTES = {"cpu": 256 << 20, "cuda": 4 << 30}
+MATRIX_SIDE = {"cpu": 1536, "cuda": 8192}
+COPY_BYTES = {"cpu": 128 << 20, "cuda": 4 << 30}
 """Far more than any cache holds."""
 RUNS = 5
 

@@ -16,6 +16,7 @@ class CaseReport(Config):
 
     Args:
         case: the engine that was asked for.
+        build_s: building the engine, with its checks; None where nothing was built.
         parts: each stage alone; None where it wasn't measured.
         streams: the stream, once per repetition.
         naives: the loop, once per repetition, or none.
@@ -23,6 +24,7 @@ class CaseReport(Config):
     """
 
     case: Case
+    build_s: float | None = None
     parts: Parts | None
     streams: tuple[Run, ...]
     naives: tuple[Run, ...]

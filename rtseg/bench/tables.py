@@ -102,7 +102,7 @@ def latency(cases: Sequence[CaseReport]) -> Grid:
             for name in ("p50", "p90", "p99", "max")
         ]
         first_s = case.of_streams(lambda run: run.first_picture_s).text()
-        built_s = f"{case.parts.open_s:.1f}" if case.parts is not None else ABSENT
+        built_s = ABSENT if case.build_s is None else f"{case.build_s:.0f}"
         opened_s = case.of_streams(lambda run: run.open_s).text()
         memory = case.of_streams(lambda run: run.peak_mib).text(0)
         naive_memory = _text(case.of_naives(lambda run: run.peak_mib), 0)
@@ -110,7 +110,7 @@ def latency(cases: Sequence[CaseReport]) -> Grid:
         rows.append(row)
     columns = (
         "engine", "age ms p50", "p90", "p99", "max", "peak MiB", "naive MiB", "first picture s",
-        "first open s", "open s",
+        "build s", "open s",
     )  # fmt: skip
     return Grid("Frame age (unclipped), memory, start-up", columns, tuple(rows))
 

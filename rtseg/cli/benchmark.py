@@ -67,6 +67,11 @@ def _add_case_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--precision", nargs="+", default=["auto"], metavar="NAME")
     group.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     group.add_argument("--engines", type=Path, metavar="DIR", help="the folder of built engines")
+    group.add_argument(
+        "--build",
+        action="store_true",
+        help="build engines that are not there yet first; needs --size",
+    )
 
 
 def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -112,6 +117,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise DataError(f"no such video file: {arguments.source}; a benchmark repeats a file")
     if arguments.no_naive and any(name == "speedup" for name, _ in arguments.require):
         raise ConfigError("--require speedup compares with the naive loop: leave out --no-naive")
+    if arguments.build and None in arguments.size:
+        raise ConfigError("--build needs the size of the engines: --size 512x288")
     _check_outputs(arguments)
     report = _measure(arguments)
     _show(report, arguments.markdown)
@@ -165,7 +172,7 @@ def cases(arguments: argparse.Namespace) -> list[Case]:
 def _measure(arguments: argparse.Namespace) -> Report:
     from rich.console import Console
 
-    from rtseg.bench.benchmark import Benchmark, worker_command
+    from rtseg.bench.benchmark import Benchmark, build_command, worker_command
 
     console = Console(stderr=True, highlight=False)
 
@@ -180,6 +187,7 @@ def _measure(arguments: argparse.Namespace) -> Report:
             arguments.repeat,
             Path(folder),
             worker_command(),
+            build=build_command if arguments.build else None,
             naive=not arguments.no_naive,
             parts=not arguments.no_parts,
             progress=progress,

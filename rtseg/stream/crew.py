@@ -40,7 +40,8 @@ class Crew:
         self._threads: dict[Post, threading.Thread] = {}
         self._at_work: list[Post] = []
         self._error: BaseException | None = None
-        self._changed = threading.Condition(threading.Lock())
+        # re-entrant, as `Controls` is: a signal's handler may stop the stream at any moment
+        self._changed = threading.Condition(threading.RLock())
 
     def add(self, name: str, work: Work) -> None:
         """Plan a thread that does `work` with its post."""

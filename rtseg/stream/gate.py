@@ -17,7 +17,8 @@ class Gate:
     def __init__(self, num_expected: int) -> None:
         self._num_missing = num_expected
         self._cancelled = False
-        self._changed = threading.Condition(threading.Lock())
+        # re-entrant, as `Controls` is: a signal's handler may stop the stream at any moment
+        self._changed = threading.Condition(threading.RLock())
 
     def expect_one_more(self) -> None:
         """Expect another thread besides."""

@@ -138,7 +138,7 @@ def test_flags_are_stronger_than_the_file_and_set_than_flags(
         (("demo", "--classes", "roda"), "Road"),
         (("demo", "--model", "linknet-camvit"), "linknet-camvid"),
         (("demo", "--backend", "tensorflow"), "backend"),
-        (("demo", "--set", "overlay.alfa=1"), "overlay.alpha"),
+        (("demo", "--set", "overlay.alfa=1"), "'alpha'"),
         (("demo", "--size", "12"), "size"),
         (("demo", "-o", "film.docx"), ".mp4"),
         (("demo", "--device", "cuda:7"), "cuda:7"),

@@ -55,4 +55,4 @@ def request() -> BuildRequest:
 if __name__ == "__main__":
     root, runs, seconds = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
     BUILDERS._items["eager"] = SlowBuilder(runs, seconds)
-    print(build_engine(request(), root).path)
+    sys.stdout.write(f"{build_engine(request(), root).path}\n")

@@ -19,16 +19,15 @@ from rtseg.errors import ConfigError, EngineError
 from rtseg.export.build import Measured, Parity, build_engine, engine_spec
 from rtseg.export.builder import BUILDERS, BuildRequest
 from rtseg.export.eager import eager_engine
-from rtseg.networks.trained import load_trained
+from rtseg.networks.trained import TrainedNetwork
 
 SCRIPT = Path(__file__).with_name("build_slowly.py")
 HW = (64, 96)
 
 
 @pytest.fixture(scope="module")
-def request_() -> BuildRequest:
-    trained = load_trained("deeplabv3plus-mobilenet-v2-camvid")
-    return BuildRequest(trained, "0" * 64, HW, "eager", "fp32")
+def request_(nearest_colour: TrainedNetwork) -> BuildRequest:
+    return BuildRequest(nearest_colour, "0" * 64, HW, "eager", "fp32")
 
 
 @pytest.fixture(scope="module")

@@ -47,6 +47,8 @@ class Lettering:
         self.size_px = size_px
         self.line_px = math.ceil(_LINE * size_px)
         """Height of every line's mask."""
+        self.middle_px = round(_BASELINE * size_px) - round(_CAPITAL / 2 * size_px)
+        """How far the middle of a capital letter lies below a line's top."""
         self._draw = _ScalableFont(size_px) if SCALABLE else _StrokeFont(size_px)
         self._line = lru_cache(maxsize=512)(self._draw.line)
 

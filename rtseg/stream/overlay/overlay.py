@@ -1,4 +1,4 @@
-"""The overlay stage: a class map becomes a picture."""
+"""The overlay stage: a class map becomes a picture for people."""
 
 from __future__ import annotations
 
@@ -8,19 +8,31 @@ import cv2
 import numpy as np
 
 from rtseg.classes import ClassSet
-from rtseg.frames import ClassMap, Picture
-from rtseg.stream.overlay.hud import HudValues
+from rtseg.frames import ClassMap, Image, Picture
+from rtseg.stream.overlay.colouring import Colouring
+from rtseg.stream.overlay.hud import Hud, HudValues
+from rtseg.stream.overlay.layout import Layout
+from rtseg.stream.overlay.legend import Legend
 from rtseg.stream.overlay.style import OverlayStyle
 from rtseg.stream.stage import Stage
+
+DIVIDER_BGR = (20, 20, 20)
 
 
 class Overlay(Stage):
     """Draws class maps onto their frames.
 
+    A class has one colour, whatever else is in the picture. Frames and class maps are only read;
+    each picture is its own.
+
     Args:
-        style: asked for each frame.
+        style: asked for each frame, so that it can change while the stream runs.
         classes: what the labels mean.
         hud: asked for each frame whose style shows the head-up display.
+
+    Raises:
+        UnknownNameError: the style names a class that there isn't; `process` raises it when the
+            style changes to such a one.
     """
 
     name = "overlay"
@@ -28,11 +40,52 @@ class Overlay(Stage):
     def __init__(
         self, style: Callable[[], OverlayStyle], classes: ClassSet, hud: Callable[[], HudValues]
     ) -> None:
-        self._style, self._classes, self._hud = style, classes, hud
+        self._ask_style, self._classes, self._ask_hud = style, classes, hud
+        self._hud = Hud()
+        self._layout = Layout(1, 1)
+        self._take_style(style())
 
     def process(self, item: ClassMap) -> Picture:
-        """Return the picture of a class map."""
-        alpha = self._style().alpha
-        colours = cv2.applyColorMap(item.labels, self._classes.palette_bgr()[:, None])
-        image = cv2.addWeighted(item.frame.image_bgr, 1 - alpha, colours, alpha, 0)
-        return Picture(np.asarray(image, np.uint8), item.frame, item)
+        """Return the picture of a class map: of the frame's size, or twice as wide side by side."""
+        style = self._ask_style()
+        if style != self._style:
+            self._take_style(style)
+        image = self._paint(item)
+        if self._layout.hw != image.shape[:2]:
+            self._layout = Layout(*image.shape[:2])
+        pts_s = item.frame.pts_s
+        if style.legend and style.mode != "picture":
+            self._legend.update(item.labels, pts_s)
+            self._legend.draw(image, self._layout)
+        if style.hud:
+            self._hud.draw(image, self._layout, self._ask_hud(), pts_s)
+        return Picture(image, item.frame, item)
+
+    def _take_style(self, style: OverlayStyle) -> None:
+        self._colouring = Colouring(style, self._classes)
+        self._legend = Legend(self._classes, self._colouring.coloured, self._colouring.palette)
+        self._style = style
+
+    def _paint(self, item: ClassMap) -> Image:
+        frame_bgr, mode = item.frame.image_bgr, self._style.mode
+        if mode == "picture":
+            return np.array(frame_bgr, np.uint8, order="C")
+        if mode == "side-by-side":
+            return self._side_by_side(frame_bgr, item)
+        image: Image = np.empty(frame_bgr.shape, np.uint8)
+        if mode == "mask":
+            self._colouring.paint_alone(item.labels, image)
+        else:
+            self._colouring.paint(frame_bgr, item.labels, image)
+        return image
+
+    def _side_by_side(self, frame_bgr: Image, item: ClassMap) -> Image:
+        height, width = frame_bgr.shape[:2]
+        image: Image = np.empty((height, 2 * width, 3), np.uint8)
+        image[:, :width] = frame_bgr
+        self._colouring.paint(frame_bgr, item.labels, image[:, width:])
+        half_px = max(1, round(height / 720))
+        cv2.rectangle(
+            image, (width - half_px, 0), (width + half_px - 1, height - 1), DIVIDER_BGR, cv2.FILLED
+        )
+        return image

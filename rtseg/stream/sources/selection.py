@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
 
 from rtseg.errors import SourceError
 from rtseg.frames import Frame
@@ -41,7 +42,9 @@ class Selection(Source):
             raise SourceError(f"{capture.name} is live and can't be played again: leave out loop")
         self._index = 0
         self._ended = False
+        self._final_problems: list[str] | None = None
         self._last_s = 0.0  # of the frame delivered last, on this source's clock
+        self._sound: deque[AudioPacket] = deque()  # met, but later than the last frame
         self._sound_s = -math.inf  # of the packet handed over last
         self._base_s = 0.0  # where this pass begins on this source's clock
         self._end_s = math.inf if config.end_s is None else config.end_s - TIME_TOLERANCE_S
@@ -70,11 +73,15 @@ class Selection(Source):
     def close(self) -> None:
         """Release the device or file."""
         self._ended = True
+        if self._final_problems is None:  # an open file is needed to tell what it lacks
+            self._final_problems = self._capture.problems()
         self._capture.close()
 
     def problems(self) -> list[str]:
-        """Return what the capture has to tell."""
-        return self._capture.problems()
+        """Return what the capture has to tell; also after `close`."""
+        if self._final_problems is None:
+            return self._capture.problems()
+        return self._final_problems
 
     def _begin_pass(self) -> None:
         self._passes_left -= 1
@@ -107,7 +114,7 @@ class Selection(Source):
         while True:
             pts_s = self._grab()
             if pts_s is None or pts_s >= self._end_s:
-                self._finish_sound(None if pts_s is None else config.end_s)
+                self._finish_sound(math.inf if pts_s is None else self._end_s)
                 if not self._play_again():
                     return None
             elif pts_s >= config.start_s - TIME_TOLERANCE_S:
@@ -132,7 +139,7 @@ class Selection(Source):
     def _frame(self, pts_s: float, shot: Shot) -> Frame:
         if self._first_s is None:
             self._first_s = pts_s
-        self._pass_sound(self._config.end_s)
+        self._pass_sound(pts_s + self._frame_s)
         self._last_s = max(self._last_s, self._base_s + pts_s - self._first_s)
         self._index += 1
         return Frame(
@@ -144,24 +151,28 @@ class Selection(Source):
             truth=shot.truth,
         )
 
-    def _finish_sound(self, end_s: float | None) -> None:
-        """Hand over the sound up to the end of this pass, None for the source's own end."""
+    def _finish_sound(self, end_s: float) -> None:
+        """Hand over the sound up to the end of this pass, infinity for the source's own end."""
         track = self._capture.audio
         if track is not None and track.wanted and self._first_s is not None:
-            if end_s is not None:
+            if math.isfinite(end_s):
                 self._capture.read_audio_until(end_s)
             self._pass_sound(end_s)
+        self._sound.clear()
 
-    def _pass_sound(self, end_s: float | None) -> None:
-        """Hand over what sound was met, shifted to this source's clock."""
+    def _pass_sound(self, end_s: float) -> None:
+        """Hand over the sound that begins before `end_s`, shifted to this source's clock."""
         track, first_s = self._capture.audio, self._first_s
         if track is None or first_s is None:
             return
-        for packet in self._capture.take_audio():
+        packets = self._capture.take_audio()
+        if not track.wanted:
+            return
+        self._sound.extend(packets)
+        while self._sound and self._sound[0].pts_s < end_s:
+            packet = self._sound.popleft()
             pts_s = packet.pts_s - first_s + self._base_s
-            is_before = packet.pts_s + packet.duration_s <= first_s or pts_s <= self._sound_s
-            is_after = end_s is not None and packet.pts_s >= end_s
-            if track.wanted and not is_before and not is_after:
+            if packet.pts_s + packet.duration_s > first_s and pts_s > self._sound_s:
                 self._sound_s = pts_s
                 track.put(AudioPacket(packet.data, pts_s, packet.duration_s))
 

@@ -2,63 +2,60 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from rtseg.demo_drive import DemoDrive
 from rtseg.errors import DataError, SourceError
-from rtseg.stream.sources import SourceConfig, open_source
+from rtseg.stream.sources import Source, SourceConfig, open_source
+
+WH, FPS = (96, 64), 10.0
 
 
-def test_it_is_the_drive_of_its_seed_with_its_truth() -> None:
-    config = SourceConfig(uri="demo:5", size_wh=(160, 96), fps=12, start_s=0.5, max_frames=2)
-    drive = DemoDrive(5, 160, 96, 12.0)
-    with open_source(config) as source:
-        assert source.info.hw == (96, 160)
-        assert source.info.fps == 12
+@pytest.fixture(scope="module")
+def drive() -> DemoDrive:
+    return DemoDrive(5, *WH, FPS)
+
+
+def opened(**settings: Any) -> Source:
+    return open_source(SourceConfig(uri="demo:5", size_wh=WH, fps=FPS, **settings))
+
+
+def test_it_is_the_drive_of_its_seed_with_its_truth(drive: DemoDrive) -> None:
+    with opened(start_s=0.5, duration_s=0.8) as source:
+        assert source.info.hw == (64, 96)
+        assert source.info.fps == 10
         assert not source.info.live
+        assert source.info.num_frames == 3
         frames = list(source)
+        assert source.read() is None
+    assert [frame.pts_s for frame in frames] == pytest.approx([0, 0.1, 0.2])
     for position, frame in enumerate(frames):
-        image, truth = drive.render(6 + position)
+        image, truth = drive.render(5 + position)
         np.testing.assert_array_equal(frame.image_bgr, image)
         np.testing.assert_array_equal(frame.truth, truth)
-        assert frame.pts_s == pytest.approx(position / 12)
 
 
 def test_it_ends_after_ten_seconds_unless_told_otherwise() -> None:
-    def num(**settings: object) -> int | None:
-        with open_source(SourceConfig.model_validate({"uri": "demo", **settings})) as source:
-            return source.info.num_frames
-
-    assert num() == 300
-    assert num(duration_s=2.0) == 60
-    assert num(fps=15) == 150
-    assert num(duration_s=None) is None
-    assert num(loop=True) is None
-    assert num(loop=True, max_frames=40) == 40
+    with open_source(SourceConfig()) as source:
+        assert source.info.name == "demo"
+        assert source.info.hw == (360, 640)
+        assert source.info.num_frames == 300
+    with opened(duration_s=None) as source:
+        assert source.info.num_frames is None
+    with opened(loop=True, max_frames=40) as source:
+        assert source.info.num_frames == 40
 
 
-def test_its_end_comes() -> None:
-    settings = {"uri": "demo", "size_wh": (64, 48), "fps": 10, "duration_s": 0.5}
-    with open_source(SourceConfig.model_validate(settings)) as source:
-        assert len(list(source)) == 5
-        assert source.read() is None
-
-
-def test_for_ever_it_drives_on_instead_of_going_back() -> None:
-    settings = {"uri": "demo", "size_wh": (64, 48), "fps": 10, "duration_s": 0.3, "loop": True}
-    with open_source(SourceConfig.model_validate({**settings, "max_frames": 5})) as source:
+def test_for_ever_it_drives_on_turned_with_its_truth(drive: DemoDrive) -> None:
+    orientation = {"rotate": 90, "flip": "horizontal"}
+    with opened(duration_s=0.3, loop=True, max_frames=5, **orientation) as source:
         frames = list(source)
-    np.testing.assert_array_equal(frames[4].image_bgr, DemoDrive(0, 64, 48, 10.0).render(4)[0])
-
-
-def test_turned_with_its_truth() -> None:
-    settings = {"uri": "demo:2", "size_wh": (96, 64), "max_frames": 1, "rotate": 90}
-    with open_source(SourceConfig.model_validate({**settings, "flip": "horizontal"})) as source:
-        frame = next(iter(source))
-    image, truth = DemoDrive(2, 96, 64).render(0)
-    np.testing.assert_array_equal(frame.image_bgr, np.rot90(image, -1)[:, ::-1])
-    np.testing.assert_array_equal(frame.truth, np.rot90(truth, -1)[:, ::-1])
+    image, truth = drive.render(4)
+    np.testing.assert_array_equal(frames[4].image_bgr, np.rot90(image, -1)[:, ::-1])
+    np.testing.assert_array_equal(frames[4].truth, np.rot90(truth, -1)[:, ::-1])
 
 
 @pytest.mark.parametrize("uri", ["demo:", "demo:x", "demo:-1", "demo:1.5"])

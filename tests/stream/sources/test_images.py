@@ -135,7 +135,8 @@ def test_exif_orientation_is_heeded_unless_rotation_is_set(tmp_path: Path) -> No
 
     def shown(**settings: Any) -> np.ndarray:
         with open_source(SourceConfig(uri=str(path), **settings)) as source:
-            assert source.info.hw == (frame := next(iter(source))).hw
+            frame = next(iter(source))
+            assert source.info.hw == frame.hw
             return np.asarray(frame.image_bgr)
 
     upright = np.rot90(image, -1)

@@ -30,7 +30,8 @@ def times_of(frames: list[Frame]) -> list[float]:
     [
         ("mp4", "libx264"), ("mov", "libx264"), ("mkv", "libx264"), ("ts", "libx264"),
         ("flv", "libx264"), ("avi", "mpeg4"), ("webm", "libvpx"), ("mkv", "mjpeg"),
-        ("mp4", "libx265"), ("h264", "libx264"), ("mjpeg", "mjpeg"), ("mkv", "ffv1"), ("gif", "gif"),
+        ("mp4", "libx265"), ("h264", "libx264"), ("mjpeg", "mjpeg"), ("mkv", "ffv1"),
+        ("gif", "gif"),
     ],
 )  # fmt: skip
 def test_every_container_gives_all_frames_in_order_at_their_times(

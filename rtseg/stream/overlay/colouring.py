@@ -1,0 +1,87 @@
+"""Class colours over a frame: which classes are coloured, how strongly, with which outlines."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from rtseg.classes import VOID, ClassSet
+from rtseg.frames import Image, Labels
+from rtseg.stream.overlay.outlines import outline_mask
+from rtseg.stream.overlay.palette import palette_bgr
+from rtseg.stream.overlay.style import OverlayStyle
+
+
+class Colouring:
+    """Colours class maps in one style; made anew when the style changes.
+
+    Args:
+        style: palette, strength, which classes, outlines.
+        classes: what the labels mean.
+
+    Raises:
+        UnknownNameError: the style names a class that there isn't.
+    """
+
+    def __init__(self, style: OverlayStyle, classes: ClassSet) -> None:
+        self.coloured = coloured_ids(style, classes)
+        """Ids of the classes that are coloured, ascending."""
+        self.palette: npt.NDArray[np.uint8] = palette_bgr(classes, style.palette)
+        """uint8 [256, 3] BGR."""
+        self._style = style
+        hidden = np.full(256, 255, np.uint8)
+        hidden[list(self.coloured)] = 0
+        self._hidden = hidden
+        self._hides_classes = len(self.coloured) < len(classes)
+        shown = self.palette.copy()
+        shown[hidden > 0] = 0
+        self._lut = np.ascontiguousarray(shown[:, None])
+
+    def paint(self, frame_bgr: Image, labels: Labels, out: Image) -> None:
+        """Colour a frame: `out` [H, W, 3] is written, frame and labels are not.
+
+        Args:
+            frame_bgr: uint8 [H, W, 3].
+            labels: uint8 [H, W].
+            out: may be a part of a larger picture.
+        """
+        alpha = self._style.alpha
+        colours = cv2.applyColorMap(labels, self._lut)
+        cv2.addWeighted(frame_bgr, 1 - alpha, colours, alpha, 0, dst=out)
+        uncoloured = self._uncoloured(labels)
+        if uncoloured is not None:
+            cv2.copyTo(frame_bgr, uncoloured, out)
+        self._outline(colours, labels, uncoloured, out)
+
+    def paint_alone(self, labels: Labels, out: Image) -> None:
+        """Write the colours without the frame; what isn't coloured is black."""
+        cv2.applyColorMap(labels, self._lut, dst=out)
+
+    def _outline(
+        self, colours: npt.NDArray[np.uint8], labels: Labels, uncoloured: Labels | None, out: Image
+    ) -> None:
+        if not self._style.outlines:
+            return
+        mask = outline_mask(labels)
+        if uncoloured is not None:
+            mask = np.asarray(cv2.subtract(mask, uncoloured), np.uint8)
+        cv2.copyTo(colours, mask, out)
+
+    def _uncoloured(self, labels: Labels) -> Labels | None:
+        """Return 255 where the frame stays as it is; None where nothing does."""
+        if self._hides_classes:
+            return np.asarray(cv2.LUT(labels, self._hidden), np.uint8)
+        void = np.asarray(cv2.compare(labels, float(VOID), cv2.CMP_EQ), np.uint8)
+        return void if cv2.countNonZero(void) else None
+
+
+def coloured_ids(style: OverlayStyle, classes: ClassSet) -> tuple[int, ...]:
+    """Return the ids of the classes that a style colours, ascending.
+
+    Raises:
+        UnknownNameError: the style names a class that there isn't.
+    """
+    wanted = {classes.id_of(name) for name in style.classes} or set(range(len(classes)))
+    hidden = {classes.id_of(name) for name in style.hide}
+    return tuple(sorted(wanted - hidden))

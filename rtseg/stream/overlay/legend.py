@@ -1,0 +1,126 @@
+"""The legend: which colours stand for what, and how much of the picture each class covers."""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from rtseg.classes import ClassSet
+from rtseg.frames import Labels
+from rtseg.stream.overlay.layout import Layout
+from rtseg.stream.overlay.panel import FAINT_TEXT, TEXT, Panel, rounded_rectangle
+
+SMOOTHING_S = 0.5
+"""Time constant over which shares are averaged, seconds of the source's time."""
+REFRESH_S = 0.5
+"""How often the numbers change."""
+APPEARS, DISAPPEARS = 0.002, 0.0005
+"""A class comes into the legend above the one share and leaves it below the other."""
+
+Shares = npt.NDArray[np.float64]
+Row = tuple[int, str]
+
+
+class Legend:
+    """Rows of colour, name and share, of the classes that are in the picture.
+
+    Rows stand in the order of the class ids and numbers change twice a second, so that it can be
+    read while the film runs.
+
+    Args:
+        classes: what the labels mean.
+        coloured: ids of the classes that may appear.
+        palette_bgr: uint8 [256, 3].
+    """
+
+    def __init__(
+        self, classes: ClassSet, coloured: tuple[int, ...], palette_bgr: npt.NDArray[np.uint8]
+    ) -> None:
+        self._classes, self._coloured, self._palette = classes, coloured, palette_bgr
+        self._shares: Shares | None = None
+        self._present: frozenset[int] = frozenset()
+        self._pts_s = self._refreshed_s = 0.0
+        self._rows: tuple[Row, ...] = ()
+        self._panel: tuple[tuple[Layout, tuple[Row, ...]], Panel] | None = None
+
+    def update(self, labels: Labels, pts_s: float) -> None:
+        """Take the next class map, uint8 [H, W], at its time."""
+        current = class_shares(labels, len(self._classes))
+        passed_s = pts_s - self._pts_s
+        fresh = self._shares is None or passed_s < 0 or passed_s > 4 * SMOOTHING_S
+        if self._shares is None or fresh:
+            self._shares, self._present = current, frozenset()
+        else:
+            self._shares += (1 - math.exp(-passed_s / SMOOTHING_S)) * (current - self._shares)
+        self._pts_s = pts_s
+        if fresh or pts_s - self._refreshed_s >= REFRESH_S:
+            self._refreshed_s = pts_s
+            self._refresh(self._shares)
+
+    def draw(self, image_bgr: npt.NDArray[np.uint8], layout: Layout) -> None:
+        """Draw the legend into the top right corner of a picture, in place."""
+        if not self._rows:
+            return
+        key = layout, self._rows
+        if self._panel is None or self._panel[0] != key:
+            self._panel = key, self._compose(layout)
+        panel = self._panel[1]
+        panel.blend(image_bgr, layout.width - layout.margin - panel.width, layout.margin)
+
+    def _refresh(self, shares: Shares) -> None:
+        self._present = frozenset(
+            label
+            for label in self._coloured
+            if shares[label] > (DISAPPEARS if label in self._present else APPEARS)
+        )
+        self._rows = tuple((label, percent(shares[label])) for label in sorted(self._present))
+
+    def _compose(self, layout: Layout) -> Panel:
+        letters, pad, pitch = layout.letters, layout.pad, layout.pitch
+        swatch = round(0.72 * layout.letters.size_px)
+        gap = round(0.55 * letters.size_px)
+        widest = max(letters.width_px(self._classes.names[label]) for label in self._coloured)
+        most = max(letters.size_px * 4, layout.width * 0.42 - 2 * pad - swatch)
+        names_px = min(widest, round(most))
+        numbers_px = letters.width_px("<1 %", bold=True) + gap
+        rows, more = self._fitting(layout)
+        width = 2 * pad + swatch + gap + names_px + gap + numbers_px
+        panel = Panel(2 * pad + pitch * (len(rows) + bool(more)), width, layout.corner)
+        for position, (label, share) in enumerate(rows):
+            top = pad + position * pitch
+            text_top = top + (pitch - letters.line_px) // 2
+            middle = text_top + letters.middle_px
+            square = rounded_rectangle(swatch, swatch, max(1, swatch // 4))
+            blue, green, red = (int(value) for value in self._palette[label])
+            panel.draw(square, pad, middle - swatch // 2, (blue, green, red))
+            name = letters.shortened(self._classes.names[label], names_px)
+            panel.draw(letters.line(name), pad + swatch + gap, text_top, TEXT)
+            number = letters.line(share, bold=True)
+            panel.draw(number, width - pad - number.shape[1], text_top, TEXT)
+        if more:
+            top = pad + len(rows) * pitch + (pitch - letters.line_px) // 2
+            panel.draw(letters.line(f"{more} more"), pad + swatch + gap, top, FAINT_TEXT)
+        return panel
+
+    def _fitting(self, layout: Layout) -> tuple[tuple[Row, ...], int]:
+        """Return the rows that the picture's height has room for, and how many are left out."""
+        room = (layout.height - 2 * layout.margin - 2 * layout.pad) // layout.pitch
+        if len(self._rows) <= room or self._shares is None:
+            return self._rows, 0
+        shares = self._shares
+        largest = sorted(self._rows, key=lambda row: -shares[row[0]])[: max(1, room - 1)]
+        return tuple(sorted(largest)), len(self._rows) - len(largest)
+
+
+def class_shares(labels: Labels, num_classes: int) -> Shares:
+    """Return each class's share of all pixels, 0-1, [num_classes]; void counts as no class."""
+    histogram = cv2.calcHist([labels], [0], None, [256], [0, 256])
+    return histogram[:num_classes, 0].astype(np.float64) / labels.size
+
+
+def percent(share: float) -> str:
+    """Return a share as people read it."""
+    return f"{100 * share:.0f} %" if share >= 0.0095 else "<1 %"
