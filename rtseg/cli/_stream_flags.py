@@ -6,10 +6,10 @@ import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rtseg.config import apply_overrides, load_yaml, set_keys, validate
-from rtseg.stream.settings import StreamConfig
+if TYPE_CHECKING:
+    from rtseg.stream.settings import StreamConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +128,9 @@ def read_config(arguments: argparse.Namespace) -> StreamConfig:
     Raises:
         ConfigError: the file, a flag or an override can't be used.
     """
+    from rtseg.config import apply_overrides, load_yaml, set_keys, validate
+    from rtseg.stream.settings import StreamConfig
+
     given = vars(arguments)
     keys = [flag.key for flags in GROUPS.values() for flag in flags]
     changes = {key: given[key] for key in keys if key in given}

@@ -8,19 +8,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import yaml
-from rich.console import Console
-
-from rtseg.api import open_engine
 from rtseg.cli._stream_flags import add_flags, read_config
-from rtseg.cli._stream_report import ProgressSink, print_summary
 from rtseg.errors import SinkError
-from rtseg.stream.run import Stream
-from rtseg.stream.settings import StreamConfig
-from rtseg.stream.signals import stop_on_signals
-from rtseg.stream.sinks.window import has_display
 
 if TYPE_CHECKING:
+    from rtseg.stream.settings import StreamConfig
+
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
 DESCRIPTION = """\
@@ -63,8 +56,17 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the stream; 0 when it came to its end or was told to stop."""
     config = read_config(arguments)
     if arguments.print_config:
+        import yaml
+
         sys.stdout.write(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
         return 0
+    from rich.console import Console
+
+    from rtseg.api import open_engine
+    from rtseg.cli._stream_report import ProgressSink, print_summary
+    from rtseg.stream.run import Stream
+    from rtseg.stream.signals import stop_on_signals
+
     config = with_default_output(config)
     console = Console(stderr=True, quiet=arguments.quiet)
     with Stream(config, open_engine, [ProgressSink(console)]) as stream:
@@ -85,6 +87,8 @@ def with_default_output(config: StreamConfig) -> StreamConfig:
     """
     if config.outputs or config.masks or config.stats:
         return config
+    from rtseg.stream.sinks.window import has_display
+
     if not has_display():
         raise SinkError(
             "there is no display to show the pictures on; name an output, such as "

@@ -7,8 +7,6 @@ import logging
 import sys
 from pathlib import Path
 
-from rtseg.config import load_config
-
 log = logging.getLogger(__name__)
 
 
@@ -46,6 +44,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(arguments: argparse.Namespace) -> int:
     """Train; return 0, or 128 + the number of the signal that ended it early."""
+    from rtseg.config import load_config
     from rtseg.training.run import train
     from rtseg.training.settings import TrainConfig
 

@@ -82,7 +82,9 @@ class _Against:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Comparison:
-    """What `compare` found. Shares are of 1; nan or None where there is nothing to tell.
+    """What `compare` found; `a + b` is that of both films.
+
+    Shares are of 1; nan or None where there is nothing to tell.
 
     Args:
         classes: of the labels.
@@ -107,6 +109,21 @@ class Comparison:
     worst: Worst
     frames: int
     sources: tuple[str, ...]
+
+    def __add__(self, other: Comparison) -> Comparison:
+        worst = min(self.worst, other.worst, key=lambda worst: worst.agreement)
+        return Comparison(
+            self.classes,
+            self.precision,
+            self.agreement + other.agreement,
+            self.truth_of_engine + other.truth_of_engine,
+            self.truth_of_reference + other.truth_of_reference,
+            self.temporal_of_engine + other.temporal_of_engine,
+            self.temporal_of_reference + other.temporal_of_reference,
+            worst,
+            self.frames + other.frames,
+            tuple(dict.fromkeys((*self.sources, *other.sources))),
+        )
 
     @property
     def pixel_agreement(self) -> float:

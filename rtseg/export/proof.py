@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 import torch
@@ -15,7 +14,7 @@ from rtseg.backends.load import load_engine
 from rtseg.backends.manifest import Manifest
 from rtseg.errors import EngineError, ParityError
 from rtseg.export.build import Measured
-from rtseg.export.demo_frames import DemoScore, demo_frames, demo_score
+from rtseg.export.demo_frames import DemoScore, demo_frames, demo_score, demo_scores
 from rtseg.export.eager import eager_engine
 from rtseg.export.latency import measured_latency
 from rtseg.export.parity import MOST_IOU_LOST, compare
@@ -61,7 +60,10 @@ class Proof:
             load_engine(folder, str(self.device)) as engine,
             exact_reference(self.trained, engine, self.device) as reference,
         ):
-            comparison = compare(engine, reference, self._frames(), spec.fit)
+            demo = compare(engine, reference, demo_frames(engine.info.classes), spec.fit)
+            comparison = demo
+            if self.frames is not None:
+                comparison = demo + compare(engine, reference, self.frames(), spec.fit)
             write_report(comparison, folder.path)
             self._say(summary_line(comparison))
             if failures := comparison.failures():
@@ -72,12 +74,7 @@ class Proof:
                 )
             latency = measured_latency(engine)
             self._say(f"{latency.p50_ms:.1f} ms a call (median), {latency.fps:.1f} pictures a second")
-            note = demo_note(demo_score(reference), demo_score(engine))
-        return Measured(manifest_parity(comparison), latency, {DEMO_NOTE: note})
-
-    def _frames(self) -> Iterator[Frame]:
-        more = self.frames() if self.frames else ()
-        return chain(demo_frames(self.trained.card.classes), more)
+        return Measured(manifest_parity(comparison), latency, {DEMO_NOTE: demo_note(*demo_scores(demo))})
 
     def _say(self, line: str) -> None:
         if self.tell:

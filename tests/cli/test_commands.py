@@ -45,6 +45,9 @@ def imported_by(*arguments: str) -> tuple[int, str, set[str]]:
         (["doctor", "--help"], 0),
         (["benchmark", "--frames", "0"], 2),
         (["benchmark", "--help"], 0),
+        (["stream", "--help"], 0),
+        (["stream", "--nonsense"], 2),
+        (["train", "--help"], 0),
     ],
 )
 def test_help_and_wrong_arguments_come_without_anything_heavy(
@@ -53,6 +56,13 @@ def test_help_and_wrong_arguments_come_without_anything_heavy(
     ended, _, loaded = imported_by(*arguments)
     assert ended == status
     assert not loaded & set(HEAVY)
+
+
+def test_a_stream_brings_nothing_of_training() -> None:
+    ended, output, loaded = imported_by("stream", "demo", "-o", "nonsense.xyz")
+    assert ended == 2, output
+    assert "torch" in loaded
+    assert not loaded & {"matplotlib", "tensorboard"}
 
 
 def test_without_arguments_the_help_is_printed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -116,3 +117,103 @@ def test_outside_the_main_thread_nothing_is_changed() -> None:
     thread.start()
     thread.join(5)
     assert seen == [before]
+
+
+STREAM = """
+import sys, time
+import numpy as np
+from rtseg.classes import CAMVID
+from rtseg.frames import Frame
+from rtseg.stream.controls import Controls
+from rtseg.stream.latency import Latency
+from rtseg.stream.pipeline import Pipeline
+from rtseg.stream.signals import stop_on_signals
+from rtseg.stream.sinks.sink import Sink, StreamInfo
+from rtseg.stream.sources.source import Source, SourceInfo
+
+class Endless(Source):
+    info, num_read = SourceInfo("endless", (2, 2), None, False), 0
+    def read(self):
+        time.sleep(0.002)
+        self.num_read += 1
+        image = np.zeros((2, 2, 3), np.uint8)
+        return Frame(image, self.num_read - 1, 0.0, time.monotonic_ns(), "endless")
+
+class Counting(Sink):
+    name, num_written = "count", 0
+    def write(self, picture):
+        self.num_written += 1
+        if self.num_written == 5:
+            print("ready", flush=True)
+            {in_write}
+    def close(self):
+        print("closed", self.num_written == source.num_read, flush=True)
+
+source = Endless()
+info = StreamInfo(source.info, CAMVID, "none", Controls(), Latency())
+with stop_on_signals(info.controls):
+    Pipeline(source, [], [Counting()], info, join_timeout_s=0.5).run()
+print("over", flush=True)
+"""
+
+
+@pytest.fixture
+def start_stream() -> Iterator[Callable[[str], subprocess.Popen[str]]]:
+    processes: list[subprocess.Popen[str]] = []
+
+    def start_program(in_write: str) -> subprocess.Popen[str]:
+        arguments = [sys.executable, "-c", STREAM.replace("{in_write}", in_write)]
+        process = subprocess.Popen(
+            arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        processes.append(process)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        return process
+
+    yield start_program
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stream_is_finished(
+    start_stream: Callable[[str], subprocess.Popen[str]], number: signal.Signals
+) -> None:
+    process = start_stream("pass")
+    process.send_signal(number)
+    out, _ = process.communicate(timeout=10)
+    assert out == "closed True\nover\n"
+    assert process.returncode == 0
+
+
+def test_a_thread_that_hangs_does_not_keep_the_process(
+    start_stream: Callable[[str], subprocess.Popen[str]],
+) -> None:
+    process = start_stream("time.sleep(60)")
+    process.send_signal(signal.SIGINT)
+    out, complaints = process.communicate(timeout=10)
+    assert out == ""
+    assert "PipelineError: the stream can't end: thread rtseg-sink:count has been in" in complaints
+    assert process.returncode == 1
+
+
+def test_a_handler_of_ones_own_may_stop_a_stream_at_any_moment(
+    parts: Any, no_thread_left: None
+) -> None:
+    def stop(*_: object) -> None:
+        controls.stop()
+
+    before = signal.signal(signal.SIGALRM, stop)
+    try:
+        for tenths_ms in range(1, 60):
+            sinks = [parts.Sink(), parts.Window()]
+            source = parts.Source(parts.Behaviour(num_frames=10**6))
+            pipeline, info = parts.pipeline(source, [parts.step(workers=2)], sinks)
+            controls = info.controls
+            signal.setitimer(signal.ITIMER_REAL, tenths_ms / 1e4)
+            pipeline.run()
+            assert sinks[0].written == sinks[1].written == list(range(source.num_read))
+    finally:
+        signal.signal(signal.SIGALRM, before)

@@ -12,6 +12,9 @@ from rtseg.stream.overlay.outlines import outline_mask
 from rtseg.stream.overlay.palette import palette_bgr
 from rtseg.stream.overlay.style import OverlayStyle
 
+LIGHTER = 0.35
+"""How far the outlines' colour is mixed with white, so that they stand out from their class."""
+
 
 class Colouring:
     """Colours class maps in one style; made anew when the style changes.
@@ -66,7 +69,8 @@ class Colouring:
         mask = outline_mask(labels)
         if uncoloured is not None:
             mask = np.asarray(cv2.subtract(mask, uncoloured), np.uint8)
-        cv2.copyTo(colours, mask, out)
+        lines = cv2.addWeighted(colours, 1 - LIGHTER, colours, 0, 255 * LIGHTER)
+        cv2.copyTo(lines, mask, out)
 
     def _uncoloured(self, labels: Labels) -> Labels | None:
         """Return 255 where the frame stays as it is; None where nothing does."""

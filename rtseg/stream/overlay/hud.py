@@ -118,7 +118,7 @@ def _compose(layout: Layout, values: HudValues) -> Panel:
     engine = letters.shortened(values.engine, room)
     cells = figures(values)
     widths = [_width(layout, cell) for cell in cells]
-    gap = round(1.2 * letters.size_px)
+    gap = round(0.9 * letters.size_px)
     inner = min(room, max(sum(widths) + gap * (len(cells) - 1), letters.width_px(engine)))
     lines = 2 if engine else 1
     panel = Panel(2 * pad + layout.pitch * lines, inner + 2 * pad, layout.corner)

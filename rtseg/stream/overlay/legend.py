@@ -11,7 +11,7 @@ import numpy.typing as npt
 from rtseg.classes import ClassSet
 from rtseg.frames import Labels
 from rtseg.stream.overlay.layout import Layout
-from rtseg.stream.overlay.panel import FAINT_TEXT, TEXT, Panel, rounded_rectangle
+from rtseg.stream.overlay.panel import FAINT_TEXT, RIM, TEXT, Panel, rounded_rectangle
 
 SMOOTHING_S = 0.5
 """Time constant over which shares are averaged, seconds of the source's time."""
@@ -19,6 +19,8 @@ REFRESH_S = 0.5
 """How often the numbers change."""
 APPEARS, DISAPPEARS = 0.002, 0.0005
 """A class comes into the legend above the one share and leaves it below the other."""
+COUNTED_ROWS = 240
+"""About so many rows of the class map are counted."""
 
 Shares = npt.NDArray[np.float64]
 Row = tuple[int, str]
@@ -93,9 +95,7 @@ class Legend:
             top = pad + position * pitch
             text_top = top + (pitch - letters.line_px) // 2
             middle = text_top + letters.middle_px
-            square = rounded_rectangle(swatch, swatch, max(1, swatch // 4))
-            blue, green, red = (int(value) for value in self._palette[label])
-            panel.draw(square, pad, middle - swatch // 2, (blue, green, red))
+            self._draw_swatch(panel, label, swatch, pad, middle - swatch // 2)
             name = letters.shortened(self._classes.names[label], names_px)
             panel.draw(letters.line(name), pad + swatch + gap, text_top, TEXT)
             number = letters.line(share, bold=True)
@@ -104,6 +104,15 @@ class Legend:
             top = pad + len(rows) * pitch + (pitch - letters.line_px) // 2
             panel.draw(letters.line(f"{more} more"), pad + swatch + gap, top, FAINT_TEXT)
         return panel
+
+    def _draw_swatch(self, panel: Panel, label: int, size: int, left: int, top: int) -> None:
+        """Draw a class's colour with a faint rim, which dark colours need on a dark panel."""
+        corner, line = max(1, size // 4), max(1, round(size / 14))
+        inner = size - 2 * line
+        blue, green, red = (int(value) for value in self._palette[label])
+        panel.draw(rounded_rectangle(size, size, corner), left, top, RIM)
+        square = rounded_rectangle(inner, inner, max(1, corner - line))
+        panel.draw(square, left + line, top + line, (blue, green, red))
 
     def _fitting(self, layout: Layout) -> tuple[tuple[Row, ...], int]:
         """Return the rows that the picture's height has room for, and how many are left out."""
@@ -116,9 +125,13 @@ class Legend:
 
 
 def class_shares(labels: Labels, num_classes: int) -> Shares:
-    """Return each class's share of all pixels, 0-1, [num_classes]; void counts as no class."""
-    histogram = cv2.calcHist([labels], [0], None, [256], [0, 256])
-    return histogram[:num_classes, 0].astype(np.float64) / labels.size
+    """Return each class's share of all pixels, 0-1, [num_classes]; void counts as no class.
+
+    Of large pictures, some of the rows are counted: a legend doesn't need all.
+    """
+    rows = labels[:: max(1, len(labels) // COUNTED_ROWS)]
+    histogram = np.ravel(cv2.calcHist([rows], [0], None, [256], [0, 256]))
+    return histogram[:num_classes].astype(np.float64) / rows.size
 
 
 def percent(share: float) -> str:

@@ -39,7 +39,7 @@ class Canvas:
         if self.even_hw != self.hw:
             bottom, right = self.hw[0] % 2, self.hw[1] % 2
             image_bgr = _with_border(image_bgr, (0, bottom, 0, right), cv2.BORDER_REPLICATE)
-        planes = cv2.cvtColor(image_bgr, cv2.COLOR_BGR2YUV_I420)
+        planes = np.asarray(cv2.cvtColor(image_bgr, cv2.COLOR_BGR2YUV_I420), np.uint8)
         return av.VideoFrame.from_numpy_buffer(planes, format="yuv420p")
 
 

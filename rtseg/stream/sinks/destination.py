@@ -70,7 +70,7 @@ def reserve(path: Path, *, overwrite: bool) -> None:
         raise write_error(path, error) from error
 
 
-def write_error(path: Path, error: OSError | ValueError, kept: str = "") -> SinkError:
+def write_error(path: Path, error: Exception, kept: str = "") -> SinkError:
     """Return the error for people of a write that failed.
 
     Args:

@@ -77,7 +77,7 @@ def available_encoders() -> dict[str, str]:
 def probe(name: str) -> str:
     """Encode one picture; return ``"ok"``, or in a few words why it doesn't work."""
     try:
-        context = av.CodecContext.create(name, "w")
+        context: Any = av.CodecContext.create(name, "w")
     except (FFmpegError, ValueError):
         return "this FFmpeg was built without it"
     with av.logging.Capture(local=False) as lines:

@@ -74,7 +74,7 @@ class MovieFile:
             self.container.mux(packet)
         except FFmpegError as error:
             self._abandon()
-            raise write_error(self.path, error, "what is there plays") from error
+            raise write_error(self.path, error, "what is there can be used") from error
 
     def close(self) -> None:
         """Finish the file; a film can be closed twice, and one that never started leaves none.
@@ -89,7 +89,7 @@ class MovieFile:
             self.container.close()
         except FFmpegError as error:
             self._cut()
-            raise write_error(self.path, error, "what is there plays") from error
+            raise write_error(self.path, error, "what is there can be used") from error
 
     @property
     def is_open(self) -> bool:
