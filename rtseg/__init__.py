@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,8 +14,8 @@ __all__ = ["Segmenter", "__version__", "stream"]
 
 def __getattr__(name: str) -> Any:
     """Load the doors for Python when they are asked for: they bring torch along."""
-    if name in {"Segmenter", "stream"}:
-        import rtseg.api
-
-        return getattr(rtseg.api, name)
+    if name == "Segmenter":
+        return importlib.import_module("rtseg.api").Segmenter
+    if name == "stream":  # the package of that name can be called
+        return importlib.import_module("rtseg.stream")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

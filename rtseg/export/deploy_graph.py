@@ -95,7 +95,7 @@ class DeployGraph(nn.Module):
     def logits(self, images_bgr: Tensor) -> Tensor:
         """Return the logits [N, K, H, W] of the pictures, in float32 where they were resized."""
         height, width = self.input_hw
-        logits = self.network(self.normalised(images_bgr).to(self.dtype))
+        logits: Tensor = self.network(self.normalised(images_bgr).to(self.dtype))
         if tuple(logits.shape[-2:]) != self.padded_hw:
             # Resize to the padded size before cutting, or the labels would slide off the picture.
             logits = resize_logits(logits.float(), self.padded_hw)

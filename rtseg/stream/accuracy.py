@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from rtseg.classes import ClassSet
 from rtseg.frames import Picture
 from rtseg.metrics import (
@@ -26,7 +28,7 @@ class AccuracySink(Sink):
 
     def __init__(self, classes: ClassSet) -> None:
         self._num_classes = len(classes)
-        self._confusion = 0
+        self._confusion = np.zeros((len(classes), len(classes) + 1), np.int64)
         self._temporal = TemporalCounts(0, 0)
         self._previous: Picture | None = None
 
@@ -36,7 +38,7 @@ class AccuracySink(Sink):
         if truth is None:
             return
         labels = picture.class_map.labels
-        self._confusion = self._confusion + confusion_counts(truth, labels, self._num_classes)
+        self._confusion += confusion_counts(truth, labels, self._num_classes)
         before = self._previous
         if before is not None and before.frame.hw == picture.frame.hw:
             self._temporal += temporal_counts(
@@ -46,7 +48,7 @@ class AccuracySink(Sink):
 
     def figures(self) -> dict[str, float]:
         """Return shares 0-1 by name: mean_iou, pixel_accuracy, temporal_consistency; or nothing."""
-        if isinstance(self._confusion, int):
+        if not self._confusion.any():
             return {}
         return {
             "mean_iou": mean_iou(self._confusion),

@@ -166,11 +166,14 @@ class Crew:
         return [(post, call) for post, call in calls if call is not None]
 
     def _leave_behind(self, post: Post, call: Call) -> None:
+        whereabouts = post.whereabouts()
+        if post.current is not call:
+            return  # it has come back at the last moment
         seconds = (time.monotonic_ns() - call.start_ns) / 1e9
         self.fail(
             PipelineError(
                 f"the stream can't end: thread {post.name} has been in {call} for {seconds:.1f} s, "
-                f"at {post.whereabouts()}; it is left behind"
+                f"at {whereabouts}; it is left behind"
             )
         )
         self._threads.pop(post, None)

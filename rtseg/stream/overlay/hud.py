@@ -60,27 +60,41 @@ class Hud:
     def __init__(self) -> None:
         self._values: HudValues | None = None
         self._refreshed_s = 0.0
-        self._panel: tuple[tuple[Layout, HudValues], Panel] | None = None
+        self._panel: tuple[tuple[Layout, int, HudValues], Panel] | None = None
         self._notice: tuple[tuple[Layout, str], Panel] | None = None
 
     def draw(
-        self, image_bgr: npt.NDArray[np.uint8], layout: Layout, values: HudValues, pts_s: float
-    ) -> None:
-        """Draw the values into a picture, in place.
+        self,
+        image_bgr: npt.NDArray[np.uint8],
+        layout: Layout,
+        values: HudValues,
+        pts_s: float,
+        room_px: int,
+    ) -> int:
+        """Draw the values into a picture, in place; return the row below which there is room.
 
         Args:
             image_bgr: uint8 [H, W, 3].
             layout: of that size.
             values: what to show.
             pts_s: the picture's time.
+            room_px: how wide the panel may be; the engine's line is shortened to it.
         """
         shown = self._readable(values, pts_s)
-        if self._panel is None or self._panel[0] != (layout, shown):
-            self._panel = (layout, shown), _compose(layout, shown)
+        if self._panel is None or self._panel[0] != (layout, room_px, shown):
+            self._panel = (layout, room_px, shown), _compose(layout, shown, room_px)
         panel = self._panel[1]
         panel.blend(image_bgr, layout.margin, layout.margin)
-        if values.notice:
-            self._draw_notice(image_bgr, layout, values.notice, layout.margin + panel.height)
+        return layout.margin + panel.height
+
+    def draw_notice(
+        self, image_bgr: npt.NDArray[np.uint8], layout: Layout, notice: str, top: int
+    ) -> None:
+        """Draw a notice into the middle of a picture, in place; `top` is its upper edge's row."""
+        if self._notice is None or self._notice[0] != (layout, notice):
+            self._notice = (layout, notice), _compose_notice(layout, notice)
+        panel = self._notice[1]
+        panel.blend(image_bgr, max(layout.margin, (layout.width - panel.width) // 2), top)
 
     def _readable(self, values: HudValues, pts_s: float) -> HudValues:
         """Return the values with the numbers of the last refresh, unless it is time for one."""
@@ -90,15 +104,6 @@ class Hud:
         elif (values.engine, values.drops) != (old.engine, old.drops):
             self._values = HudValues(old.fps, old.age_ms, values.engine, values.drops)
         return self._values or values
-
-    def _draw_notice(
-        self, image_bgr: npt.NDArray[np.uint8], layout: Layout, notice: str, below: int
-    ) -> None:
-        if self._notice is None or self._notice[0] != (layout, notice):
-            self._notice = (layout, notice), _compose_notice(layout, notice)
-        panel = self._notice[1]
-        left = max(layout.margin, (layout.width - panel.width) // 2)
-        panel.blend(image_bgr, left, below + layout.margin)
 
 
 def figures(values: HudValues) -> tuple[Figure, ...]:
@@ -112,23 +117,29 @@ def figures(values: HudValues) -> tuple[Figure, ...]:
     )
 
 
-def _compose(layout: Layout, values: HudValues) -> Panel:
+def least_width_px(layout: Layout, values: HudValues) -> int:
+    """Return how wide the panel is when the engine's line is shortened as far as need be."""
+    widths = [_width(layout, cell) for cell in figures(values)]
+    return sum(widths) + _gap(layout) * (len(widths) - 1) + 2 * layout.pad
+
+
+def _compose(layout: Layout, values: HudValues, room_px: int) -> Panel:
     letters, pad = layout.letters, layout.pad
-    room = layout.width - 2 * layout.margin - 2 * pad
-    engine = letters.shortened(values.engine, room)
-    cells = figures(values)
-    widths = [_width(layout, cell) for cell in cells]
-    gap = round(0.9 * letters.size_px)
-    inner = min(room, max(sum(widths) + gap * (len(cells) - 1), letters.width_px(engine)))
-    lines = 2 if engine else 1
-    panel = Panel(2 * pad + layout.pitch * lines, inner + 2 * pad, layout.corner)
+    numbers_px = least_width_px(layout, values)
+    engine = letters.shortened(values.engine, max(room_px, numbers_px) - 2 * pad)
+    width = max(numbers_px, letters.width_px(engine) + 2 * pad)
+    panel = Panel(2 * pad + layout.pitch * (2 if engine else 1), width, layout.corner)
     top = pad + (layout.pitch - letters.line_px) // 2
     left = pad
-    for cell, width in zip(cells, widths, strict=True):
+    for cell in figures(values):
         _draw_figure(panel, layout, cell, left, top)
-        left += width + gap
+        left += _width(layout, cell) + _gap(layout)
     panel.draw(letters.line(engine), pad, top + layout.pitch, FAINT_TEXT)
     return panel
+
+
+def _gap(layout: Layout) -> int:
+    return round(0.9 * layout.letters.size_px)
 
 
 def _width(layout: Layout, cell: Figure) -> int:

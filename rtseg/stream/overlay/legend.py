@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -46,7 +47,7 @@ class Legend:
         self._present: frozenset[int] = frozenset()
         self._pts_s = self._refreshed_s = 0.0
         self._rows: tuple[Row, ...] = ()
-        self._panel: tuple[tuple[Layout, tuple[Row, ...]], Panel] | None = None
+        self._panel: tuple[tuple[Layout, int, tuple[Row, ...]], Panel] | None = None
 
     def update(self, labels: Labels, pts_s: float) -> None:
         """Take the next class map, uint8 [H, W], at its time."""
@@ -62,15 +63,19 @@ class Legend:
             self._refreshed_s = pts_s
             self._refresh(self._shares)
 
-    def draw(self, image_bgr: npt.NDArray[np.uint8], layout: Layout) -> None:
-        """Draw the legend into the top right corner of a picture, in place."""
+    def width_px(self, layout: Layout) -> int:
+        """Return how wide the legend is in pictures of a size, whatever it shows."""
+        return _Columns.of(layout, [self._classes.names[label] for label in self._coloured]).width
+
+    def draw(self, image_bgr: npt.NDArray[np.uint8], layout: Layout, top: int) -> None:
+        """Draw the legend at the right of a picture, in place; `top` is its upper edge's row."""
         if not self._rows:
             return
-        key = layout, self._rows
+        key = layout, top, self._rows
         if self._panel is None or self._panel[0] != key:
-            self._panel = key, self._compose(layout)
+            self._panel = key, self._compose(layout, layout.height - top - layout.margin)
         panel = self._panel[1]
-        panel.blend(image_bgr, layout.width - layout.margin - panel.width, layout.margin)
+        panel.blend(image_bgr, layout.width - layout.margin - panel.width, top)
 
     def _refresh(self, shares: Shares) -> None:
         self._present = frozenset(
@@ -80,29 +85,22 @@ class Legend:
         )
         self._rows = tuple((label, percent(shares[label])) for label in sorted(self._present))
 
-    def _compose(self, layout: Layout) -> Panel:
+    def _compose(self, layout: Layout, height_px: int) -> Panel:
         letters, pad, pitch = layout.letters, layout.pad, layout.pitch
-        swatch = round(0.72 * layout.letters.size_px)
-        gap = round(0.55 * letters.size_px)
-        widest = max(letters.width_px(self._classes.names[label]) for label in self._coloured)
-        most = max(letters.size_px * 4, layout.width * 0.42 - 2 * pad - swatch)
-        names_px = min(widest, round(most))
-        numbers_px = letters.width_px("<1 %", bold=True) + gap
-        rows, more = self._fitting(layout)
-        width = 2 * pad + swatch + gap + names_px + gap + numbers_px
-        panel = Panel(2 * pad + pitch * (len(rows) + bool(more)), width, layout.corner)
-        for position, (label, share) in enumerate(rows):
-            top = pad + position * pitch
-            text_top = top + (pitch - letters.line_px) // 2
-            middle = text_top + letters.middle_px
-            self._draw_swatch(panel, label, swatch, pad, middle - swatch // 2)
-            name = letters.shortened(self._classes.names[label], names_px)
-            panel.draw(letters.line(name), pad + swatch + gap, text_top, TEXT)
+        columns = _Columns.of(layout, [self._classes.names[label] for label in self._coloured])
+        rows, more = self._fitting((height_px - 2 * pad) // pitch)
+        panel = Panel(2 * pad + pitch * (len(rows) + bool(more)), columns.width, layout.corner)
+        text_top = pad + (pitch - letters.line_px) // 2
+        for label, share in rows:
+            swatch_top = text_top + letters.middle_px - columns.swatch // 2
+            self._draw_swatch(panel, label, columns.swatch, pad, swatch_top)
+            name = letters.shortened(self._classes.names[label], columns.name)
+            panel.draw(letters.line(name), columns.name_left, text_top, TEXT)
             number = letters.line(share, bold=True)
-            panel.draw(number, width - pad - number.shape[1], text_top, TEXT)
+            panel.draw(number, columns.width - pad - number.shape[1], text_top, TEXT)
+            text_top += pitch
         if more:
-            top = pad + len(rows) * pitch + (pitch - letters.line_px) // 2
-            panel.draw(letters.line(f"{more} more"), pad + swatch + gap, top, FAINT_TEXT)
+            panel.draw(letters.line(f"{more} more"), columns.name_left, text_top, FAINT_TEXT)
         return panel
 
     def _draw_swatch(self, panel: Panel, label: int, size: int, left: int, top: int) -> None:
@@ -114,14 +112,31 @@ class Legend:
         square = rounded_rectangle(inner, inner, max(1, corner - line))
         panel.draw(square, left + line, top + line, (blue, green, red))
 
-    def _fitting(self, layout: Layout) -> tuple[tuple[Row, ...], int]:
-        """Return the rows that the picture's height has room for, and how many are left out."""
-        room = (layout.height - 2 * layout.margin - 2 * layout.pad) // layout.pitch
+    def _fitting(self, room: int) -> tuple[tuple[Row, ...], int]:
+        """Return the rows of the largest classes that `room` holds, and how many are left out."""
         if len(self._rows) <= room or self._shares is None:
             return self._rows, 0
         shares = self._shares
         largest = sorted(self._rows, key=lambda row: -shares[row[0]])[: max(1, room - 1)]
         return tuple(sorted(largest)), len(self._rows) - len(largest)
+
+
+class _Columns(NamedTuple):
+    """Widths in px of a legend's columns: swatch, name, share."""
+
+    swatch: int
+    name_left: int
+    name: int
+    width: int
+
+    @classmethod
+    def of(cls, layout: Layout, names: list[str]) -> _Columns:
+        letters, pad = layout.letters, layout.pad
+        swatch, gap = round(0.72 * letters.size_px), round(0.55 * letters.size_px)
+        widest = max((letters.width_px(name) for name in names), default=0)
+        most = round(max(4 * letters.size_px, 0.4 * layout.width))
+        name, left = min(widest, most), pad + swatch + gap
+        return cls(swatch, left, name, left + name + 2 * gap + letters.width_px("99 %", True) + pad)
 
 
 def class_shares(labels: Labels, num_classes: int) -> Shares:

@@ -10,7 +10,7 @@ import numpy as np
 from rtseg.classes import ClassSet
 from rtseg.frames import ClassMap, Image, Picture
 from rtseg.stream.overlay.colouring import Colouring
-from rtseg.stream.overlay.hud import Hud, HudValues
+from rtseg.stream.overlay.hud import Hud, HudValues, least_width_px
 from rtseg.stream.overlay.layout import Layout
 from rtseg.stream.overlay.legend import Legend
 from rtseg.stream.overlay.style import OverlayStyle
@@ -53,13 +53,28 @@ class Overlay(Stage):
         image = self._paint(item)
         if self._layout.hw != image.shape[:2]:
             self._layout = Layout(*image.shape[:2])
-        pts_s = item.frame.pts_s
-        if style.legend and style.mode != "picture":
-            self._legend.update(item.labels, pts_s)
-            self._legend.draw(image, self._layout)
-        if style.hud:
-            self._hud.draw(image, self._layout, self._ask_hud(), pts_s)
+        self._write(image, item)
         return Picture(image, item.frame, item)
+
+    def _write(self, image: Image, item: ClassMap) -> None:
+        """Draw legend, figures and notice; where the picture is narrow, one below the other."""
+        style, layout, pts_s = self._style, self._layout, item.frame.pts_s
+        has_legend = style.legend and style.mode != "picture" and bool(self._colouring.coloured)
+        values = self._ask_hud() if style.hud else None
+        top = below = layout.margin
+        if values is not None:
+            room = whole = layout.width - 2 * layout.margin
+            if has_legend:
+                room -= self._legend.width_px(layout) + layout.margin
+            is_narrow = room < least_width_px(layout, values)
+            bottom = self._hud.draw(image, layout, values, pts_s, whole if is_narrow else room)
+            below = bottom + layout.margin
+            top = below if is_narrow else top
+        if has_legend:
+            self._legend.update(item.labels, pts_s)
+            self._legend.draw(image, layout, top)
+        if values is not None and values.notice:
+            self._hud.draw_notice(image, layout, values.notice, below)
 
     def _take_style(self, style: OverlayStyle) -> None:
         self._colouring = Colouring(style, self._classes)

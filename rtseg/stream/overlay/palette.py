@@ -21,7 +21,27 @@ from rtseg.classes import ClassSet, Colour
 
 Floats = npt.NDArray[np.float64]
 
-TABLE: dict[str, Colour] = {}
+TABLE: dict[str, Colour] = {
+    "road": (56, 58, 136),
+    "sidewalk": (188, 205, 255),
+    "building": (110, 41, 60),
+    "wall": (116, 108, 132),
+    "fence": (255, 216, 158),
+    "pole": (236, 236, 238),
+    "traffic light": (237, 162, 90),
+    "traffic sign": (189, 205, 36),
+    "vegetation": (107, 144, 39),
+    "terrain": (205, 248, 125),
+    "sky": (12, 157, 227),
+    "person": (253, 104, 124),
+    "rider": (137, 28, 25),
+    "car": (53, 55, 235),
+    "truck": (82, 51, 102),
+    "bus": (72, 123, 172),
+    "train": (124, 193, 179),
+    "motorcycle": (103, 103, 250),
+    "bicycle": (171, 74, 89),
+}
 """Colours (RGB) of the things that driving data sets name."""
 
 SYNONYMS = {

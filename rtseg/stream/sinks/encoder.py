@@ -15,7 +15,7 @@ from rtseg.errors import SinkError
 from rtseg.stream.sinks.film_times import DEFAULT_FPS, TIME_BASE
 
 EncoderName = Literal["auto", "libx264", "h264_nvenc", "h264_v4l2m2m", "h264_vaapi"]
-ENCODERS = tuple(name for name in get_args(EncoderName) if name != "auto")
+ENCODERS: tuple[str, ...] = tuple(name for name in get_args(EncoderName) if name != "auto")
 Preset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"]
 
 _NVENC_PRESETS = {"ultrafast": "p1", "superfast": "p2", "veryfast": "p3", "faster": "p4",

@@ -136,11 +136,15 @@ class Recording(OutputSink):
 
     def problems(self) -> list[str]:
         """Return lines about sound that is missing and pictures that were scaled."""
-        scaled = (
-            f"{self.name}: {self._num_refitted} pictures of another size than the first were "
-            "scaled to its size"
-        )
-        return [*self._problems, *([scaled] if self._num_refitted else [])]
+        lines = [*self._problems]
+        if self._sound is not None and self._sound.problem is not None:
+            lines.append(self._without_sound(self._sound.problem))
+        if self._num_refitted:
+            lines.append(
+                f"{self.name}: {self._num_refitted} pictures of another size than the first were "
+                "scaled to its size"
+            )
+        return lines
 
     def _set_up(self, audio: AudioTrack | None) -> None:
         """Make the film with its streams; the picture's size follows with the first one."""
@@ -179,7 +183,10 @@ class Recording(OutputSink):
 
     def _leave_out_sound(self, error: Exception) -> None:
         reason = getattr(error, "strerror", None) or str(error)
-        self._problems.append(f"{self.name}: without the source's sound: {reason}")
+        self._problems.append(self._without_sound(reason))
+
+    def _without_sound(self, reason: str) -> str:
+        return f"{self.name}: without the source's sound: {reason}"
 
     def _frame(self, canvas: Canvas, picture: Picture, pts: int) -> Any:
         frame = canvas.frame(picture.image_bgr)

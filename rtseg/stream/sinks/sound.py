@@ -7,10 +7,10 @@ from fractions import Fraction
 from typing import Any
 
 import av
-from av.error import FFmpegError
 
 from rtseg.stream.audio import AudioPacket, AudioTrack
 from rtseg.stream.sinks.movie_file import MovieFile
+from rtseg.stream.sinks.sound_decoder import SoundDecoder
 
 _MP4_CODECS = frozenset({"aac", "mp3", "ac3", "eac3", "opus", "flac", "alac"})
 _MOV_CODECS = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "pcm_s16le", "pcm_s16be",
@@ -40,9 +40,8 @@ class Sound:
 
     def __init__(self, movie: MovieFile, track: AudioTrack) -> None:
         self._movie = movie
-        source = track.template.codec_context
-        self._time_base = Fraction(1, source.sample_rate or 48000)
-        self._coder = None if _can_copy(movie, track.template) else _Transcoder(source)
+        self._time_base = Fraction(1, track.template.codec_context.sample_rate or 48000)
+        self._coder = None if _can_copy(movie, track.template) else _Transcoder(track.template)
         self._stream: Any = (
             movie.container.add_stream_from_template(track.template)
             if self._coder is None
@@ -55,6 +54,14 @@ class Sound:
     def is_copied(self) -> bool:
         """Whether the packets are the source's own."""
         return self._coder is None
+
+    @property
+    def problem(self) -> str | None:
+        """What people should know of the sound; None where it is all right."""
+        decoder = self._coder.decoder if self._coder is not None else None
+        if decoder is not None and decoder.num_packets and not decoder.num_frames:
+            return "it can't be decoded"
+        return None
 
     def write_until(self, pts_s: float) -> None:
         """Write all that begins before `pts_s`, seconds on the source's clock.
@@ -96,17 +103,15 @@ class Sound:
 
 
 class _Transcoder:
-    """Decodes packets and encodes them as AAC; damaged ones are left out."""
+    """Decodes packets and encodes them as AAC."""
 
-    def __init__(self, source: Any) -> None:
-        self._decoder: Any = av.CodecContext.create(source.codec.name, "r")
-        self._decoder.extradata = source.extradata
-        self._decoder.sample_rate = source.sample_rate
-        self._decoder.layout = source.layout.name
-        rate = min(_AAC_RATES, key=lambda rate: (abs(rate - source.sample_rate), -rate))
-        layout = "mono" if source.layout.nb_channels == 1 else "stereo"
-        self._resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
-        self._rate, self._layout = rate, layout
+    def __init__(self, template: Any) -> None:
+        self.decoder = SoundDecoder(template)
+        source = template.codec_context
+        rate = source.sample_rate
+        self._rate = min(_AAC_RATES, key=lambda allowed: (abs(allowed - rate), -allowed))
+        self._layout = "mono" if source.layout.nb_channels == 1 else "stereo"
+        self._resampler = av.AudioResampler(format="fltp", layout=self._layout, rate=self._rate)
         self._stream: Any = None
 
     def add_stream(self, movie: MovieFile) -> Any:
@@ -116,19 +121,13 @@ class _Transcoder:
 
     def feed(self, packet: Any) -> list[Any]:
         """Return the AAC packets that a packet of the source completes."""
-        try:
-            frames = self._decoder.decode(packet)
-        except FFmpegError:
-            return []
-        return self._encode(frames)
+        return self._encode(self.decoder.decode(packet))
 
     def flush(self) -> list[Any]:
         """Return the rest."""
-        try:
-            encoded = self._encode([*self._decoder.decode(None), None])
-        except FFmpegError:
+        if not self.decoder.num_frames:
             return []
-        return [*encoded, *self._stream.encode(None)]
+        return [*self._encode([*self.decoder.decode(None), None]), *self._stream.encode(None)]
 
     def _encode(self, frames: list[Any]) -> list[Any]:
         return [

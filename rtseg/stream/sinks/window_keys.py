@@ -9,18 +9,19 @@ from rtseg.stream.controls import Controls
 from rtseg.stream.overlay.style import OverlayMode
 
 HELP = (
-    "q, Esc    quit",
-    "space     pause, go on",
-    "n, .      one picture on",
-    "m         overlay, mask, side by side, picture",
-    "+, -      stronger, weaker colours",
-    "o         outlines",
-    "l         legend",
-    "h         rate and frame age",
-    "s         save this picture",
-    "f         full screen",
-    "?         these keys",
+    "q, Esc\tquit",
+    "space\tpause, go on",
+    "n, .\tone picture on",
+    "m\toverlay, mask, side by side, picture",
+    "+, -\tstronger, weaker colours",
+    "o\toutlines",
+    "l\tlegend",
+    "h\trate and frame age",
+    "s\tsave this picture",
+    "f\tfull screen",
+    "?\tthese keys",
 )
+"""Keys and what they do, for `with_note`."""
 
 _ALPHA_STEP = 0.1
 _ESCAPE = 27

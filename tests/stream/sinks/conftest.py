@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 
 from rtseg.classes import CAMVID
 from rtseg.frames import ClassMap, Frame, Picture
-from rtseg.stream.audio import AudioPacket, AudioTrack
+from rtseg.stream.audio import AudioTrack
 from rtseg.stream.controls import Controls
 from rtseg.stream.latency import Latency
 from rtseg.stream.sinks.sink import Sink, StreamInfo
@@ -81,19 +81,3 @@ def film_times() -> Callable[[Path], list[float]]:
             return [float(frame.time) for frame in film.decode(video=0)]
 
     return read
-
-
-@pytest.fixture
-def feed_sound() -> Callable[[Any, AudioTrack], Iterator[AudioPacket]]:
-    """Hand all sound of an opened container to a track, as a source does."""
-
-    def feed(container: Any, track: AudioTrack) -> Iterator[AudioPacket]:
-        for packet in container.demux(track.template):
-            if packet.pts is not None:
-                base = packet.time_base
-                track.put(
-                    AudioPacket(bytes(packet), float(packet.pts * base), packet.duration * base)
-                )
-        return iter(())
-
-    return feed

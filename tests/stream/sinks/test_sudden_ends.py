@@ -58,9 +58,7 @@ def test_a_killed_recording_plays_and_lacks_at_most_a_second(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv"])
-def test_twenty_killed_recordings_play(
-    tmp_path: Path, film_times: FilmTimes, suffix: str
-) -> None:
+def test_twenty_killed_recordings_play(tmp_path: Path, film_times: FilmTimes, suffix: str) -> None:
     for turn in range(5):
         folder = tmp_path / str(turn)
         folder.mkdir()

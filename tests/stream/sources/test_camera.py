@@ -141,10 +141,9 @@ def test_a_size_that_is_refused(driver: FakeDriver) -> None:
 
 def test_a_damaged_picture_is_left_out_and_silence_ends_in_an_error(driver: FakeDriver) -> None:
     source = open_source(SourceConfig(uri="0", timeout_s=0.2))
-    numbers = []
-    with pytest.raises(SourceError, match="0 gave no picture for 0.2 s"):
-        for frame in source:
-            numbers.append(int(frame.image_bgr[0, 0, 0]))
+    numbers: list[int] = []
+    with pytest.raises(SourceError, match=r"0 gave no picture for 0\.2 s"):
+        numbers.extend(int(frame.image_bgr[0, 0, 0]) for frame in source)
     assert numbers == [1, 3, 4, 5, 6, 7, 8, 9, 10]
     assert source.problems() == ["0: 1 pictures were damaged"]
     source.close()

@@ -381,7 +381,7 @@ def test_an_rtsp_camera(serve: Serve, numbered: Any, number_of: Any) -> None:
     )
 
 
-def test_a_live_picture_is_given_before_the_next_one_is_sent(
+def test_a_live_picture_waits_for_no_more_than_the_next_one(
     serve: Serve, numbered: Any, number_of: Any
 ) -> None:
     """A decoder with a thread per frame would give each picture several frames late."""
@@ -405,4 +405,5 @@ def test_a_live_picture_is_given_before_the_next_one_is_sent(
             late_frames.append(sum(when < frame.captured_ns for when in sent.values()) - 1 - number)
             if number >= 75:
                 break
-    assert min(late_frames) == 0
+    # FFmpeg's parser knows that a picture of H.264 is whole when it sees the next one begin.
+    assert min(late_frames) <= 1

@@ -38,7 +38,7 @@ def test_loop_is_yes_no_or_a_number(loop: bool | int) -> None:
         ({"start_s": 5, "end_s": 5}, "later"),
         ({"start_s": -1}, "0"),
         ({"stride": 0}, "1"),
-        ({"loop": 0}, "1"),
+        ({"loop": -1}, "1"),
         ({"fourcc": "MJPEG"}, "pattern"),
         ({"uri": ""}, "1 character"),
         ({"timeout": 3}, "timeout_s"),

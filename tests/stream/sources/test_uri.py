@@ -22,8 +22,8 @@ from rtseg.stream.sources.uri import scheme
         ("srt://host:9000?mode=caller&passphrase=secret", "srt://host:9000?mode=caller&passphrase=***"),
         ("https://host/f.m3u8?X-Amz-Signature=secret", "https://host/f.m3u8?X-Amz-Signature=***"),
         (
-            "gst://rtspsrc location=rtsp://me:secret@cam/1 user-id=secret user-pw=\"secret\" ! decodebin",
-            "gst://rtspsrc location=rtsp://cam/1 user-id=*** user-pw=*** ! decodebin",
+            'gst://rtspsrc location=rtsp://me:secret@cam/1 user-id=secret user-pw="secret" ! x',
+            "gst://rtspsrc location=rtsp://cam/1 user-id=*** user-pw=*** ! x",
         ),
         ("dash.mp4", "dash.mp4"),
         ("folder/me:x@y.mp4", "folder/me:x@y.mp4"),
