@@ -46,7 +46,7 @@ class Segmenter:
 
     def __init__(self, model: str = DEFAULT_MODEL, **settings: Any) -> None:
         self._model = model
-        self._config = validate(EngineConfig, settings, "Segmenter")
+        self._config = validate(EngineConfig, {"build": "never", **settings}, "Segmenter")
         self._stages: tuple[Preprocess, Infer, Postprocess] | None = None
         self._index = 0
 

@@ -103,6 +103,10 @@ class Engine(ABC):
             EngineError: the pictures are of another shape or type, or the device failed.
         """
 
+    def notice(self) -> str | None:
+        """Return what people should know of it now, a few words; None: nothing."""
+        return None
+
     def close(self) -> None:  # noqa: B027  # not every engine holds something
         """Release the device; an engine can be closed twice."""
 

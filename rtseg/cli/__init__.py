@@ -36,6 +36,9 @@ COMMANDS = (
     Command("evaluate", "measure trained weights on a labelled data set"),
     Command("networks", "list the networks and the trained weights"),
     Command("dataset", "check a data set and show what is in it"),
+    Command("export", "build an engine from trained weights, and prove it"),
+    Command("engines", "list, check and remove built engines"),
+    Command("selftest", "run an engine and compare with its manifest"),
     Command("benchmark", "measure the stream, its stages and its bound on this machine"),
     Command("doctor", "say what works on this machine, and what to do about the rest"),
 )

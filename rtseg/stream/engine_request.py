@@ -37,6 +37,12 @@ class EngineConfig(Config):
         description="latency: all cores work on the newest frame; throughput: one frame for each "
         "core; auto: latency for live sources, throughput for files.",
     )
+    build: Literal["background", "wait", "never"] = Field(
+        default="background",
+        description="What happens where backend is auto and no engine was built. background: the "
+        "stream begins on eager, and a process of the lowest priority builds the engine, which "
+        "takes over when it is done; wait: it is built first; never: eager it is.",
+    )
     engines: Path | None = Field(
         default=None, description="The folder of built engines; by default engines/ or the cache."
     )

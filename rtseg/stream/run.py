@@ -1,9 +1,9 @@
 """A whole stream on one screen: which thread hands what to whom.
 
-    capture        Source.read             → Frame
-    infer, each    Preprocess, Infer       → Inferred     one thread a worker, order kept
-    draw           Postprocess, Overlay    → Picture
-    each sink      Sink.write              a thread of its own; a window has the main thread
+capture        Source.read             → Frame
+infer, each    Preprocess, Infer       → Inferred     one thread a worker, order kept
+draw           Postprocess, Overlay    → Picture
+each sink      Sink.write              a thread of its own; a window has the main thread
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ class Stream:
     ) -> None:
         self._started_ns = time.monotonic_ns()
         self._config = config
+        self._ran = False
         self.controls = Controls(config.overlay)
         self.latency = Latency()
         outputs = open_sinks(config)
@@ -84,6 +85,7 @@ class Stream:
         Raises:
             RtsegError: a part failed; the outputs are closed and hold what came before.
         """
+        self._ran = True
         threads = cv2.getNumThreads()
         cv2.setNumThreads(1)  # the pipeline's own threads keep the cores busy
         try:
@@ -94,6 +96,7 @@ class Stream:
 
     def pictures(self) -> Iterator[Picture]:
         """Run, and yield every finished picture; leaving the loop ends the stream."""
+        self._ran = True
         return self._pipeline.pictures()
 
     def summary(self) -> Summary:
@@ -122,8 +125,10 @@ class Stream:
         )
 
     def close(self) -> None:
-        """Release the engine; a stream can be closed twice."""
+        """Release the engine, and the source of a stream that never ran; may be called twice."""
         self.engine.close()
+        if not self._ran:
+            self._source.close()
 
     def __enter__(self) -> Stream:
         return self
@@ -153,8 +158,9 @@ class Stream:
         return [Step("infer", infer, workers), Step("draw", draw)]
 
     def _hud(self) -> HudValues:
-        times, engine = self.latency, self.engine.info
-        return HudValues(times.fps, times.age_ms, str(engine), sum(times.drops.values()))
+        times, engine = self.latency, self.engine
+        drops = sum(times.drops.values())
+        return HudValues(times.fps, times.age_ms, str(engine.info), drops, engine.notice())
 
 
 def engine_request(config: StreamConfig, source: SourceInfo) -> EngineRequest:
@@ -187,5 +193,3 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-

@@ -23,5 +23,5 @@ class Stage(ABC):
         is made of (its frame, say): what is handed on is new, what came in isn't changed.
         """
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027  # not every stage holds something
         """Release what the stage holds; called once at the end, also after a failure."""

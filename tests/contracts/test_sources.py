@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 import pytest
 
-from rtseg.demo_drive import DemoDrive
 from rtseg.frames import Frame
 from rtseg.stream.sources import SOURCES, Source, SourceConfig, open_source
 from rtseg.stream.sources.capture import Capture
@@ -172,9 +171,3 @@ def test_each_name_belongs_to_one_kind(name: str) -> None:
     assert (kind.__doc__ or "").strip()
     others = [uri for uri in OWN if kind.matches(uri)]
     assert others, f"no example in this test is a {name}"
-
-
-def test_the_demo_knows_its_truth() -> None:
-    config = SourceConfig(uri="demo:1", size_wh=HW[::-1], max_frames=1)
-    (frame,) = read_all(open_source(config))
-    np.testing.assert_array_equal(frame.truth, DemoDrive(1, *HW[::-1]).render(0)[1])

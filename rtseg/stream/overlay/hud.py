@@ -88,13 +88,27 @@ class Hud:
         return layout.margin + panel.height
 
     def draw_notice(
-        self, image_bgr: npt.NDArray[np.uint8], layout: Layout, notice: str, top: int
+        self,
+        image_bgr: npt.NDArray[np.uint8],
+        layout: Layout,
+        notice: str,
+        top: int,
+        right: int,
     ) -> None:
-        """Draw a notice into the middle of a picture, in place; `top` is its upper edge's row."""
+        """Draw a notice into the middle of a picture, in place.
+
+        Args:
+            image_bgr: uint8 [H, W, 3].
+            layout: of that size.
+            notice: one line.
+            top: its upper edge's row.
+            right: the column that it must not reach: where the legend begins.
+        """
         if self._notice is None or self._notice[0] != (layout, notice):
             self._notice = (layout, notice), _compose_notice(layout, notice)
         panel = self._notice[1]
-        panel.blend(image_bgr, max(layout.margin, (layout.width - panel.width) // 2), top)
+        middle = (layout.width - panel.width) // 2
+        panel.blend(image_bgr, max(layout.margin, min(middle, right - panel.width)), top)
 
     def _readable(self, values: HudValues, pts_s: float) -> HudValues:
         """Return the values with the numbers of the last refresh, unless it is time for one."""

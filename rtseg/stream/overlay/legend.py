@@ -68,12 +68,16 @@ class Legend:
         return _Columns.of(layout, [self._classes.names[label] for label in self._coloured]).width
 
     def draw(self, image_bgr: npt.NDArray[np.uint8], layout: Layout, top: int) -> None:
-        """Draw the legend at the right of a picture, in place; `top` is its upper edge's row."""
-        if not self._rows:
+        """Draw the legend at the right of a picture, in place; `top` is its upper edge's row.
+
+        Where there is no room for two rows, it is left out.
+        """
+        height_px = layout.height - top - layout.margin
+        if not self._rows or height_px < 2 * (layout.pad + layout.pitch):
             return
         key = layout, top, self._rows
         if self._panel is None or self._panel[0] != key:
-            self._panel = key, self._compose(layout, layout.height - top - layout.margin)
+            self._panel = key, self._compose(layout, height_px)
         panel = self._panel[1]
         panel.blend(image_bgr, layout.width - layout.margin - panel.width, top)
 
@@ -117,7 +121,7 @@ class Legend:
         if len(self._rows) <= room or self._shares is None:
             return self._rows, 0
         shares = self._shares
-        largest = sorted(self._rows, key=lambda row: -shares[row[0]])[: max(1, room - 1)]
+        largest = sorted(self._rows, key=lambda row: -shares[row[0]])[: room - 1]
         return tuple(sorted(largest)), len(self._rows) - len(largest)
 
 

@@ -61,11 +61,11 @@ class Overlay(Stage):
         style, layout, pts_s = self._style, self._layout, item.frame.pts_s
         has_legend = style.legend and style.mode != "picture" and bool(self._colouring.coloured)
         values = self._ask_hud() if style.hud else None
+        whole = room = layout.width - 2 * layout.margin
+        if has_legend:
+            room -= self._legend.width_px(layout) + layout.margin
         top = below = layout.margin
         if values is not None:
-            room = whole = layout.width - 2 * layout.margin
-            if has_legend:
-                room -= self._legend.width_px(layout) + layout.margin
             is_narrow = room < least_width_px(layout, values)
             bottom = self._hud.draw(image, layout, values, pts_s, whole if is_narrow else room)
             below = bottom + layout.margin
@@ -74,7 +74,7 @@ class Overlay(Stage):
             self._legend.update(item.labels, pts_s)
             self._legend.draw(image, layout, top)
         if values is not None and values.notice:
-            self._hud.draw_notice(image, layout, values.notice, below)
+            self._hud.draw_notice(image, layout, values.notice, below, layout.margin + room)
 
     def _take_style(self, style: OverlayStyle) -> None:
         self._colouring = Colouring(style, self._classes)

@@ -21,7 +21,7 @@ from rtseg.stream.sinks.sink import Sink, StreamInfo
 CLASSES_TAG = "RTSEG_CLASSES"
 """The film's tag that holds the class set as JSON."""
 
-_OPTIONS = {"level": "3", "coder": "1", "context": "0", "slices": "4", "slicecrc": "1"}
+_OPTIONS = {"level": "3", "coder": "1", "context": "0", "slicecrc": "1"}
 """FFV1's own checksums tell a damaged picture; every picture stands for itself."""
 
 
@@ -104,7 +104,8 @@ class ClassMapFilm(Sink):
         context = self._video.codec_context
         self._hw = context.height, context.width = labels.shape
         context.pix_fmt, context.time_base = "gray", TIME_BASE
-        context.gop_size, context.thread_count, context.options = 1, 1, _OPTIONS
+        context.gop_size, context.thread_count = 1, 1
+        context.options = _OPTIONS
         self._movie.start(overwrite=self._overwrite)
 
     def _encode(self, frame: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -66,6 +67,7 @@ def open_sinks(config: StreamConfig) -> list[Sink]:
 
 
 def _refuse_twins(outputs: list[str]) -> None:
-    twice = next((output for output in outputs if outputs.count(output) > 1), None)
+    places = [os.path.abspath(output) for output in outputs]  # noqa: PTH100 (keeps links apart)
+    twice = next((o for o, at in zip(outputs, places, strict=True) if places.count(at) > 1), None)
     if twice is not None:
         raise SinkError(f"the output {twice} is named twice; each one needs its own name")

@@ -31,9 +31,15 @@ def write_picture(path: Path, image: Any, quality: int = 92, png_compression: in
         ".webp": [cv2.IMWRITE_WEBP_QUALITY, quality],
     }.get(path.suffix.lower(), [cv2.IMWRITE_JPEG_QUALITY, quality])
     try:
-        encoded = cv2.imencode(path.suffix, image, flags)[1]
-    except cv2.error as error:
-        raise SinkError(f"can't make {path}: {' '.join(str(error).split())}") from error
+        is_made, encoded = cv2.imencode(path.suffix, image, flags)
+    except cv2.error:
+        is_made = False
+    if not is_made:
+        height, width = image.shape[:2]
+        raise SinkError(
+            f"can't make {path}: {path.suffix} doesn't hold a picture of {width}x{height}; "
+            "choose .png"
+        )
     write_whole(path, encoded.tobytes())
 
 

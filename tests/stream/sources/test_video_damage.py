@@ -163,15 +163,16 @@ def test_no_permission(film: Path) -> None:
         "try:\n    open_source(SourceConfig(uri=sys.argv[1]))\n"
         "except SourceError as error:\n    sys.exit(f'SourceError: {error}')\n"
     )
-    for folder in (film.parent, *film.parent.parents):
-        if os.getuid() == 0 and folder.is_relative_to(film.parents[2]):
-            folder.chmod(0o755)
+    film.parent.chmod(0o755)
     done = subprocess.run(
-        [sys.executable, "-c", code, str(film)], capture_output=True, text=True, check=False
+        [sys.executable, "-c", code, film.name],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=film.parent,  # nobody may not pass the folders above it
     )
     assert done.returncode == 1
-    assert done.stderr.startswith("SourceError")
-    assert "permission" in done.stderr.lower()
+    assert done.stderr == "SourceError: no permission to read film.mp4\n"
 
 
 def test_ffmpeg_writes_nothing_to_the_terminal(film: Path) -> None:
