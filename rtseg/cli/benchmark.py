@@ -10,6 +10,7 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rtseg.cli._engine_arguments import wh_argument
 from rtseg.errors import ConfigError, DataError, RtsegError
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def _add_case_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("engines: every combination of these is measured")
     group.add_argument("--model", nargs="+", metavar="NAME", help="weights; files are fine")
     group.add_argument(
-        "--size", nargs="+", type=_size, default=[None], metavar="WxH", help="engine inputs"
+        "--size", nargs="+", type=wh_argument, default=[None], metavar="WxH", help="engine inputs"
     )
     group.add_argument("--backend", nargs="+", default=["auto"], metavar="NAME")
     group.add_argument("--precision", nargs="+", default=["auto"], metavar="NAME")
@@ -161,6 +162,8 @@ def cases(arguments: argparse.Namespace) -> list[Case]:
                     "size_wh": size,
                     "device": arguments.device,
                     "engines": arguments.engines,
+                    # A build beside the runs, or a new engine in the middle of one, would tilt all.
+                    "build": "never",
                 },
             },
             "benchmark",
@@ -239,13 +242,6 @@ def _verdict(report: Report, requirements: list[tuple[str, float]]) -> int:
                 sys.stderr.write(f"rtseg: {case.title}: {name} is {found:.3f}, below {least:g}\n")
                 status = 1
     return status
-
-
-def _size(text: str) -> tuple[int, int]:
-    width, _, height = text.lower().partition("x")
-    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
-        raise argparse.ArgumentTypeError(f"{text!r} is no WIDTHxHEIGHT in pixels, such as 512x288")
-    return int(width), int(height)
 
 
 def _positive(text: str) -> int:

@@ -24,20 +24,20 @@ def frame_of(image: Image, index: int = 0) -> Frame:
     return Frame(image, index, index / 25, 0, "test")
 
 
-def drive(seed: int, bonnet: bool, count: int = 60) -> Iterator[Image]:
-    film = DemoDrive(seed, 480, 270, fps=10)
+def drive(seed: int, bonnet: bool, count: int = 40) -> Iterator[Image]:
+    film = DemoDrive(seed, 320, 180, fps=10)
     for index in range(count):
         image = film.render(index)[0]
         if bonnet:
             cv2.fillPoly(image, [BONNET], (52, 44, 40), cv2.LINE_AA)
             # What shines on it moves; the bonnet doesn't.
-            cv2.circle(image, (100 + 5 * index, 255), 9, (90, 90, 95), cv2.FILLED, cv2.LINE_AA)
+            cv2.circle(image, (60 + 5 * index, 172), 5, (90, 90, 95), cv2.FILLED, cv2.LINE_AA)
         yield image
 
 
 BONNET = np.array(
-    [[0, 252], [60, 238], [160, 229], [240, 227], [320, 229], [420, 238], [479, 252],
-     [479, 269], [0, 269]], np.int32,
+    [[0, 168], [40, 159], [106, 153], [160, 151], [214, 153], [280, 159], [319, 168],
+     [319, 179], [0, 179]], np.int32,
 )  # fmt: skip
 
 
@@ -54,17 +54,17 @@ def last_mask(images: Iterator[Image]) -> npt.NDArray[np.uint8] | None:
     return mask
 
 
-@pytest.mark.parametrize("seed", [1, 3])
+@pytest.mark.parametrize("seed", [0, 1, 5])
 def test_a_bonnet_is_found_where_it_is(seed: int) -> None:
     mask = last_mask(drive(seed, bonnet=True))
     assert mask is not None
-    painted = cv2.fillPoly(np.zeros((270, 480), np.uint8), [BONNET], 255) > 0
+    painted = cv2.fillPoly(np.zeros((180, 320), np.uint8), [BONNET], 255) > 0
     found = mask > 0
     assert (found & painted).sum() / (found | painted).sum() > 0.88
     assert set(np.unique(mask)) == {0, 255}
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2, 3, 4, 5])
+@pytest.mark.parametrize("seed", [0, 2, 4])
 def test_a_drive_without_one_has_none(seed: int) -> None:
     assert last_mask(drive(seed, bonnet=False)) is None
 
@@ -127,7 +127,9 @@ def test_opacity_marks_the_bonnet_where_there_is_any(tmp_path: Path) -> None:
     [(None, "No such file"), (b"", "no picture"), (b"text", "no picture"), ("black", "nothing"),
      ("white", "everything")],
 )  # fmt: skip
-def test_masks_that_cannot_be_used(tmp_path: Path, content: bytes | str | None, message: str) -> None:
+def test_masks_that_cannot_be_used(
+    tmp_path: Path, content: bytes | str | None, message: str
+) -> None:
     path = tmp_path / "hood.png"
     if isinstance(content, bytes):
         path.write_bytes(content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -21,8 +22,13 @@ from rtseg.stream.postprocess import Postprocess, PostprocessConfig
 HW = (90, 160)
 
 
+@lru_cache
+def drive(hw: tuple[int, int]) -> DemoDrive:
+    return DemoDrive(1, hw[1], hw[0])
+
+
 def frame_of(index: int = 0, hw: tuple[int, int] = HW) -> Frame:
-    image, truth = DemoDrive(1, hw[1], hw[0]).render(index)
+    image, truth = drive(hw).render(index)
     return Frame(image, index, index / 30, 0, "demo", truth)
 
 
@@ -79,8 +85,8 @@ def test_scores_and_labels_give_the_same_first_map(smooth: float) -> None:
 
 
 def test_temporal_smoothing_is_part_of_it() -> None:
-    frames = [frame_of() for _ in range(6)]
-    frames = [Frame(f.image_bgr, i, i / 30, 0, "still") for i, f in enumerate(frames)]
+    image = frame_of().image_bgr
+    frames = [Frame(image, index, index / 30, 0, "still") for index in range(6)]
     fit = Fit("stretch", HW, HW)
     stage = Postprocess(PostprocessConfig(smooth=0.8), CAMVID)
     outputs = [np.full(HW, 5 if index == 4 else 3, np.uint8) for index in range(6)]

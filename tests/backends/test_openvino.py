@@ -1,0 +1,61 @@
+"""OpenVINO takes the precision that it is asked for, or none."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import pytest
+import torch
+
+from rtseg.backends import BACKENDS, Parallelism
+from rtseg.backends.engine_folder import EngineFolder
+from rtseg.errors import BackendUnavailableError
+
+openvino = pytest.importorskip("openvino")
+
+from rtseg.backends.openvino import (  # noqa: E402
+    openvino_version,
+    require_precision,
+    runtime_settings,
+)
+
+CPU = torch.device("cpu")
+
+
+class MakeFolder(Protocol):
+    def __call__(self, **changes: Any) -> EngineFolder: ...
+
+
+def problems(folder: EngineFolder) -> list[str]:
+    return BACKENDS["openvino"].mismatches(folder.manifest.spec, CPU)
+
+
+def test_files_of_an_older_openvino_can_be_read(make_folder: MakeFolder) -> None:
+    versions = {"openvino": "2023.1.0"}
+    assert problems(make_folder(backend="openvino", versions=versions)) == []
+    newer = make_folder(backend="openvino", versions={"openvino": "2199.0.0"})
+    assert problems(newer) == [f"built with openvino 2199.0.0, here is {openvino_version()}"]
+
+
+def test_a_precision_that_the_cpu_lacks_is_refused_and_not_replaced() -> None:
+    offered = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    require_precision("fp32", "CPU")
+    for precision, capability in (("bf16", "BF16"), ("fp16", "FP16")):
+        if capability not in offered:
+            with pytest.raises(BackendUnavailableError, match=f"doesn't compute in {precision}"):
+                require_precision(precision, "CPU")
+
+
+def test_a_device_that_is_not_there_is_named() -> None:
+    with pytest.raises(BackendUnavailableError, match="no device TPU here; found .*CPU"):
+        require_precision("fp32", "TPU")
+
+
+def test_workers_and_threads_reach_the_runtime() -> None:
+    one = runtime_settings("fp32", "CPU", Parallelism(1, 2))
+    assert (one["NUM_STREAMS"], one["INFERENCE_NUM_THREADS"]) == (1, 2)
+    two = runtime_settings("bf16", "CPU", Parallelism(2, 1))
+    assert (two["NUM_STREAMS"], two["INFERENCE_NUM_THREADS"]) == (2, 2)
+    assert two["INFERENCE_PRECISION_HINT"] == "bf16"
+    assert "INFERENCE_PRECISION_HINT" not in runtime_settings("int8", "CPU", Parallelism())
+    assert "INFERENCE_NUM_THREADS" not in runtime_settings("fp32", "CPU", Parallelism())
