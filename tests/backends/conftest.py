@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from rtseg.backends.engine_folder import EngineFolder, describe_file, write_mani
 from rtseg.backends.machine import this_machine
 from rtseg.backends.manifest import ClassTable, EngineSpec, Manifest
 from rtseg.classes import CAMVID
+
+MakeFolder = Callable[..., EngineFolder]
 
 CPU = torch.device("cpu")
 

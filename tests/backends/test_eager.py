@@ -32,7 +32,7 @@ def archive(path: Path, **entries: bytes) -> Path:
 def test_a_program_with_sample_inputs_is_refused(tmp_path: Path) -> None:
     program = torch.export.export(torch.nn.ReLU(), (torch.zeros(2),))
     torch.export.save(program, tmp_path / "program.pt2")
-    with pytest.raises(EngineError, match="pickled objects.*sample_inputs"):
+    with pytest.raises(EngineError, match=r"pickled objects.*sample_inputs"):
         refuse_pickles(tmp_path / "program.pt2")
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 
@@ -19,9 +20,7 @@ from rtseg.backends.engine_folder import (
 )
 from rtseg.errors import EngineError
 
-
-class MakeFolder(Protocol):
-    def __call__(self, **changes: Any) -> EngineFolder: ...
+MakeFolder = Callable[..., EngineFolder]
 
 
 def rewrite(folder: EngineFolder, **changes: Any) -> None:
@@ -47,7 +46,7 @@ def test_the_manifest_is_for_people_too(make_folder: MakeFolder) -> None:
 def test_file_names_that_lead_elsewhere_are_refused(make_folder: MakeFolder, name: str) -> None:
     folder = make_folder()
     rewrite(folder, files=[{"name": name, "sha256": "0" * 64, "size_bytes": 1}])
-    with pytest.raises(EngineError, match="can't be used.*name"):
+    with pytest.raises(EngineError, match=r"can't be used.*name"):
         open_engine_folder(folder.path)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -19,11 +19,9 @@ from rtseg.backends.openvino import (  # noqa: E402
     runtime_settings,
 )
 
+MakeFolder = Callable[..., EngineFolder]
+
 CPU = torch.device("cpu")
-
-
-class MakeFolder(Protocol):
-    def __call__(self, **changes: Any) -> EngineFolder: ...
 
 
 def problems(folder: EngineFolder) -> list[str]:
@@ -47,7 +45,7 @@ def test_a_precision_that_the_cpu_lacks_is_refused_and_not_replaced() -> None:
 
 
 def test_a_device_that_is_not_there_is_named() -> None:
-    with pytest.raises(BackendUnavailableError, match="no device TPU here; found .*CPU"):
+    with pytest.raises(BackendUnavailableError, match=r"no device TPU here; found .*CPU"):
         require_precision("fp32", "TPU")
 
 
