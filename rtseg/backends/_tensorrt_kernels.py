@@ -30,7 +30,7 @@ class KernelCache:
         self._cache: Any = None
         self._before = b""
         configured = getattr(engine, "create_runtime_config", None)  # from TensorRT 10.8 on
-        config = configured() if configured else None
+        config: Any = configured() if configured else None
         if hasattr(config, "create_runtime_cache"):  # TensorRT-RTX alone has it
             self._config = config
             self._cache = config.create_runtime_cache()

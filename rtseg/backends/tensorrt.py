@@ -79,7 +79,7 @@ class TensorRTBackend(Backend):
         if any(file.name == HYBRID for file in manifest.files):
             return load_hybrid(folder.file(HYBRID), info, device, parallelism)
         with torch.cuda.device(device):
-            torch.cuda.init()
+            torch.cuda.init()  # type: ignore[no-untyped-call]
             plan = Plan(
                 package=runtime_of(manifest.spec),
                 path=folder.file(PLAN),
@@ -176,7 +176,8 @@ class Plan:
         """Return whether a call can be recorded as a CUDA graph; waits for no one."""
         context, _ = self._place()
         ask = getattr(context, "is_stream_capturable", None)  # TensorRT-RTX alone has it
-        return ask is None or bool(ask(torch.cuda.Stream(self._device).cuda_stream))
+        stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
+        return ask is None or bool(ask(stream.cuda_stream))
 
     def _place(self) -> tuple[Any, Tensor]:
         """Return the calling thread's execution context and output buffer."""

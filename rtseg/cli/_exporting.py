@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-import torch
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -124,8 +123,3 @@ def _calibration(
         return None
     tell(f"reading calibration pictures from {config.calibrate}")
     return calibration_from(config.calibrate, config.input_hw(trained), config.fit)
-
-
-def device_of(folder: EngineFolder) -> torch.device:
-    """Return the kind of device that an engine was built for; it need not be here."""
-    return torch.device(folder.manifest.spec.machine.device)

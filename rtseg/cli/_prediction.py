@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    from rtseg.networks.trained import ModelCard
+    from rtseg.training.predictor import Predictor
 
-from rtseg.device import PRECISIONS, pick_device
-from rtseg.networks.trained import ModelCard, load_trained
-from rtseg.training.predictor import Predictor
+PRECISIONS = ("auto", "fp32", "bf16")
+"""As in `rtseg.device`, which brings torch."""
 
 
 def add_prediction_arguments(parser: argparse.ArgumentParser, precision: str) -> None:
@@ -34,6 +36,12 @@ def add_prediction_arguments(parser: argparse.ArgumentParser, precision: str) ->
 
 def open_predictor(arguments: argparse.Namespace) -> tuple[Predictor, ModelCard]:
     """Load the weights of `add_prediction_arguments` onto their device."""
+    import torch
+
+    from rtseg.device import pick_device
+    from rtseg.networks.trained import load_trained
+    from rtseg.training.predictor import Predictor
+
     trained = load_trained(arguments.weights)
     device = pick_device(arguments.device)
     network = trained.network.to(device)

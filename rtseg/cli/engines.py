@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
-PIPED_WIDTH = 140
+PIPED_WIDTH = 180
 """Columns of text where the output is no terminal."""
 
 DESCRIPTION = """\
@@ -65,8 +65,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def state(engine: EngineFolder | BrokenFolder, check: bool) -> str:
     """Return "ok", or what is wrong with an engine; without `check` only what is seen at once."""
+    import torch
+
     from rtseg.backends import BACKENDS, BrokenFolder
-    from rtseg.cli._exporting import device_of
     from rtseg.device import pick_device
     from rtseg.errors import RtsegError
 
@@ -77,7 +78,10 @@ def state(engine: EngineFolder | BrokenFolder, check: bool) -> str:
     try:
         engine.check_files()
         backend = BACKENDS[engine.manifest.spec.backend]
-        device = pick_device(device_of(engine).type)
+        kind = engine.manifest.spec.machine.device
+        if kind == "cuda" and not torch.cuda.is_available():
+            return f"built for CUDA; torch {torch.__version__} sees no CUDA device here"
+        device = pick_device(kind)
         backend.require(device)
         backend.check(engine, device)
     except RtsegError as error:
@@ -92,7 +96,7 @@ def _table(engines: list[EngineFolder | BrokenFolder], states: list[str]) -> Tab
     from rtseg.backends import BrokenFolder
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("engine", overflow="fold")
+    table.add_column("engine", no_wrap=True)
     for name in ("agrees, %", "ms", "MB"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("built", no_wrap=True)

@@ -42,7 +42,9 @@ def add_parser(subparsers: Subparsers) -> None:
         metavar="WEIGHTS",
         help="a shipped name such as linknet-camvid, a .safetensors file, or a training's folder",
     )
-    parser.add_argument("--backend", default="auto", help="auto, tensorrt, openvino, inductor, eager")
+    parser.add_argument(
+        "--backend", default="auto", help="auto, tensorrt, openvino, inductor, eager"
+    )
     parser.add_argument("--precision", default="auto", help="auto, fp32, fp16, bf16 or int8")
     parser.add_argument(
         "--size",

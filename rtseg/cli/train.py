@@ -6,6 +6,11 @@ import argparse
 import logging
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rtseg.export.settings import ExportConfig
+    from rtseg.training.settings import TrainConfig
 
 log = logging.getLogger(__name__)
 
@@ -43,12 +48,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train; return 0, or 128 + the number of the signal that ended it early."""
+    """Train and export; 1 where an engine disagrees, 128 + the signal that ended it early."""
     from rtseg.config import load_config
     from rtseg.training.run import train
     from rtseg.training.settings import TrainConfig
 
     config = load_config(TrainConfig, arguments.config, arguments.overrides)
+    exports = _exports(config, arguments.config)
     output: Path = arguments.output or Path("runs") / config.name
     result = train(
         config, arguments.config.resolve().parent, output, arguments.resume, arguments.device
@@ -62,4 +68,41 @@ def run(arguments: argparse.Namespace) -> int:
             log.info("%s on %s: mIoU %.2f %%", weights, data, 100 * mean_iou)
     if result.metrics:
         log.info("%s; the results are in %s", result.reason, output)
-    return 0
+    # Of several processes the main one alone has the metrics, and builds engines.
+    return _export_all(exports, output) if result.metrics else 0
+
+
+def _exports(config: TrainConfig, path: Path) -> list[ExportConfig]:
+    """Check the engines that are asked for, before the hours of training and not after them."""
+    if not config.export:
+        return []
+    from rtseg.config import validate
+    from rtseg.export.settings import ExportConfig
+
+    exports = []
+    for position, values in enumerate(config.export):
+        export = validate(ExportConfig, values, f"{path}: export.{position}")
+        exports.append(export.beside(path.resolve().parent))
+    return exports
+
+
+def _export_all(exports: list[ExportConfig], output: Path) -> int:
+    """Build every engine; return 1 where one doesn't agree with its network."""
+    if not exports:
+        return 0
+    from rich.console import Console
+
+    from rtseg.cli._exporting import export_engine, failed_reports, telling
+    from rtseg.errors import ParityError
+
+    status = 0
+    for export in exports:
+        try:
+            with telling(Console(stderr=True)) as tell:
+                folder = export_engine(export, output, tell)
+        except ParityError as error:
+            sys.stderr.write(f"rtseg: {failed_reports(error, export)}\n")
+            status = 1
+        else:
+            log.info("engine: %s", folder.path)
+    return status

@@ -60,7 +60,7 @@ class _Against:
 
     num_classes: int
     confusion: Counts = field(init=False)
-    temporal: TemporalCounts = TemporalCounts()
+    temporal: TemporalCounts = field(default_factory=TemporalCounts)
     previous: tuple[Frame, Labels] | None = None
 
     def __post_init__(self) -> None:

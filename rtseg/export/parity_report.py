@@ -127,9 +127,7 @@ def _panel(caption: str, picture: npt.NDArray[np.uint8]) -> Image:
     strip = np.full((CAPTION_PX, PANEL_WIDTH_PX, 3), 24, np.uint8)
     text = caption.encode("ascii", "replace").decode()[:70]
     where = (8, CAPTION_PX - 9)
-    cv2.putText(
-        strip, text, where, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (230, 230, 230), 1, cv2.LINE_AA
-    )
+    cv2.putText(strip, text, where, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (230, 230, 230), 1, cv2.LINE_AA)
     return np.vstack([strip, np.asarray(scaled, np.uint8)])
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,6 +58,7 @@ class Proof:
         """
         spec = folder.manifest.spec
         with (
+            _without_tf32(),
             load_engine(folder, str(self.device)) as engine,
             exact_reference(self.trained, engine, self.device) as reference,
         ):
@@ -73,8 +75,12 @@ class Proof:
                     f"{comparison.worst.frame.source}"
                 )
             latency = measured_latency(engine)
-            self._say(f"{latency.p50_ms:.1f} ms a call (median), {latency.fps:.1f} pictures a second")
-        return Measured(manifest_parity(comparison), latency, {DEMO_NOTE: demo_note(*demo_scores(demo))})
+            self._say(
+                f"{latency.p50_ms:.1f} ms a call (median), {latency.fps:.1f} pictures a second"
+            )
+        return Measured(
+            manifest_parity(comparison), latency, {DEMO_NOTE: demo_note(*demo_scores(demo))}
+        )
 
     def _say(self, line: str) -> None:
         if self.tell:
@@ -82,17 +88,25 @@ class Proof:
 
 
 def exact_reference(trained: TrainedNetwork, engine: Engine, device: torch.device) -> Engine:
-    """Return the network in fp32, eager, at the engine's size; TF32 is left to `compare`'s caller.
-
-    Where the engine runs on CUDA, so does the network.
-    """
-    if device.type == "cuda":
-        # TF32 keeps ten bits: an fp32 engine would be compared with something worse than itself.
-        torch.backends.cudnn.allow_tf32 = False
+    """Return the network in fp32, eager, on the engine's device and at its size."""
     info = engine.info
     return eager_engine(
         trained, info.input_hw, "fp32", "labels", str(device), batch=info.batch, reason="reference"
     )
+
+
+@contextmanager
+def _without_tf32() -> Iterator[None]:
+    """Compute fp32 convolutions in fp32 while the block runs.
+
+    TF32 keeps ten bits: an fp32 engine would be compared with something worse than itself.
+    """
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
 
 
 def unproven(trained: TrainedNetwork, folder: EngineFolder) -> Measured:

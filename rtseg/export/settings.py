@@ -14,15 +14,15 @@ from rtseg.backends.base import OutputKind, Precision
 from rtseg.backends.manifest import Argument
 from rtseg.config import Config
 from rtseg.errors import BackendUnavailableError, RtsegError
-from rtseg.export.build import BUILDERS
-from rtseg.export.builder import BuildRequest
+from rtseg.export import build as _build  # noqa: F401  # it fills BUILDERS
+from rtseg.export.builder import BUILDERS, BuildRequest
 from rtseg.fit import FitMode
 from rtseg.networks.trained import TrainedNetwork
 
 PREFERRED = {"cuda": ("tensorrt", "inductor", "eager"), "cpu": ("openvino", "inductor", "eager")}
 """What "auto" builds by kind of device, the best first."""
 
-Side = Annotated[int, Field(ge=16, le=16384)]
+Side = Annotated[int, Field(ge=8, le=16384)]
 
 
 class ExportConfig(Config):
@@ -71,6 +71,15 @@ class ExportConfig(Config):
             return trained.card.input_hw
         width, height = self.size_wh
         return height, width
+
+    def beside(self, folder: Path) -> ExportConfig:
+        """Return the same with the paths that exist beside a file in `folder` found there."""
+        found: dict[str, Path | str] = {}
+        if self.calibrate is not None and (folder / self.calibrate).exists():
+            found["calibrate"] = folder / self.calibrate
+        if self.compare is not None and (folder / self.compare).exists():
+            found["compare"] = str(folder / self.compare)
+        return self.model_copy(update=found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,10 +107,8 @@ class TensorRTBuilder(Builder):
         with traceable_quantisers() if request.precision == "int8" else nullcontext():
             return self._build(open_toolchain(), request, folder, log)
 
-    def _build(
-        self, toolchain: Toolchain, request: BuildRequest, folder: Path, log: Log
-    ) -> Built:
-        log(f"building with {toolchain.title}, torch-tensorrt {toolchain.torch_tensorrt.__version__}")
+    def _build(self, toolchain: Toolchain, request: BuildRequest, folder: Path, log: Log) -> Built:
+        log(f"building with {toolchain.title}")
         program, example = _program(request, log)
         arguments = self.arguments(request)
         said = _Detail(folder / "tensorrt.log")

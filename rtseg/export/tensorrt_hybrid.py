@@ -64,7 +64,7 @@ def build_hybrid(
 def stayed_in_torch(module: GraphModule) -> tuple[str, ...]:
     """Return the operations of a partitioned graph that TensorRT doesn't run, sorted."""
     parts = dict(module.named_children())
-    graphs = [module.graph, *(p.graph for n, p in parts.items() if _in_torch(n, p))]
+    graphs: list[Any] = [module.graph, *(p.graph for n, p in parts.items() if _in_torch(n, p))]
     return tuple(
         sorted(
             {

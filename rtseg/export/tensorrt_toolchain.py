@@ -76,23 +76,6 @@ def installed_package() -> str | None:
     return None
 
 
-def toolchain_versions() -> dict[str, str]:
-    """Return the versions of what takes part in a build, by package.
-
-    Raises:
-        MissingExtraError: Torch-TensorRT is not installed.
-    """
-    versions = {"torch": torch.__version__}
-    for name in (*DISTRIBUTIONS, "tensorrt_rtx", "tensorrt"):
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    if not versions.keys() & DISTRIBUTIONS.keys():
-        raise MissingExtraError("torch_tensorrt", "tensorrt", PURPOSE)
-    return versions
-
-
 def require_toolchain() -> None:
     """Return if plans can be built here; cheap, and imports nothing.
 

@@ -97,7 +97,7 @@ class Stream:
     def pictures(self) -> Iterator[Picture]:
         """Run, and yield every finished picture; leaving the loop ends the stream."""
         self._ran = True
-        return self._pipeline.pictures()
+        yield from self._pipeline.pictures()
 
     def summary(self) -> Summary:
         """Return the figures of the stream so far."""

@@ -82,7 +82,7 @@ def best_class(scores: Scores) -> Labels:
         better = cv2.compare(scores[label], best, cv2.CMP_GT)
         cv2.max(scores[label], best, dst=best)
         # Later winners have larger ids, so the largest is the last winner.
-        cv2.max(labels, cv2.bitwise_and(better, float(label)), dst=labels)
+        cv2.max(labels, np.bitwise_and(better, np.uint8(label)), dst=labels)
     return labels
 
 

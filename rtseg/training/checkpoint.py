@@ -14,9 +14,10 @@ from rtseg.errors import ConfigError, WeightsError
 FORMAT_VERSION = 1
 
 MAY_CHANGE = (
-    "data.cache", "evaluate", "licence", "optim.lr", "train.accumulate", "train.channels_last",
-    "train.clip", "train.compile", "train.deterministic", "train.early_stop", "train.max_minutes",
-    "train.precision", "train.save_every_minutes", "train.validate_every", "train.validate_flip",
+    "data.cache", "evaluate", "export", "licence", "optim.lr", "train.accumulate",
+    "train.channels_last", "train.clip", "train.compile", "train.deterministic",
+    "train.early_stop", "train.max_minutes", "train.precision", "train.save_every_minutes",
+    "train.validate_every", "train.validate_flip",
 )  # fmt: skip
 """What a resumed training may set to another value: nothing that makes it another training."""
 

@@ -63,7 +63,7 @@ def _training(session: Session) -> dict[str, Any]:
             "torch": torch.__version__,
             "python": platform.python_version(),
         },
-        "recipe": config.model_dump(mode="json", exclude={"evaluate", "licence"}),
+        "recipe": config.model_dump(mode="json", exclude={"evaluate", "export", "licence"}),
     }
 
 

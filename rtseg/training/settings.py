@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -143,6 +143,11 @@ class TrainConfig(Config):
         default=None, description="Weights to start from; null: afresh."
     )
     distill: DistillConfig | None = Field(default=None, description="A teacher; null: none.")
+    export: list[dict[str, Any]] = Field(
+        default_factory=list,
+        description="Engines to build of the best weights at the end: each the settings of one "
+        "`rtseg export`, such as {backend: tensorrt, precision: fp16, size_wh: [512, 288]}.",
+    )
     licence: str = Field(
         default="", description="The licence of the trained weights, for the model card."
     )

@@ -17,7 +17,7 @@ import yaml
 
 from rtseg.classes import CAMVID, VOID, ClassSet
 from rtseg.cli import main
-from rtseg.cli.evaluate import notable
+from rtseg.cli._evaluation import notable
 from rtseg.networks import NETWORKS, build_network
 from rtseg.networks.trained import ModelCard, load_trained, save_trained
 from rtseg.training.datasets import open_dataset

@@ -13,7 +13,7 @@ import torch
 from rtseg.classes import CAMVID
 from rtseg.cli import main
 from rtseg.cli._picture_files import find_pictures, read_picture
-from rtseg.cli.segment import with_legend, working_hw
+from rtseg.cli._segmentation import with_legend, working_hw
 from rtseg.networks import NETWORKS, build_network
 from rtseg.networks.trained import ModelCard, load_trained, save_trained
 from rtseg.training.predictor import Predictor

@@ -76,11 +76,12 @@ def test_a_pixel_has_the_class_of_one_of_its_four_cells(
 @pytest.mark.parametrize("cell_px", [2.5, 3.75])
 @pytest.mark.parametrize("slope", [0.0, 0.13, 0.5, 1.0, -0.7])
 def test_a_border_lies_where_the_true_one_does(cell_px: float, slope: float) -> None:
-    grid_hw = 96, 128
+    grid_hw = 72, 96
     height, width = round(96 * cell_px), round(128 * cell_px)
     fit = Fit("stretch", (height, width), grid_hw)
     offsets = []
-    for shift_px in np.arange(16) / 16 * cell_px:  # a grid alone rounds a border to its cells
+    # A grid rounds a border to its cells, and pixels to pixels: all places are tried.
+    for shift_px in np.arange(24) / 6 * cell_px:
         middle = 0.45 * height + shift_px + slope * (np.arange(width) + 0.5 - width / 2)
         truth = (np.arange(height)[:, None] + 0.5 > middle).astype(np.uint8)
         smooth = smooth_labels_to_frame(fit, on_grid(truth, grid_hw))

@@ -161,9 +161,7 @@ def test_noisy_scores_of_the_drive_become_steadier_and_righter() -> None:
         noise = rng.normal(0, 1, (11, 23, 40)).repeat(8, 1).repeat(8, 2)[:, :180]
         scores = np.eye(11)[truth].transpose(2, 0, 1) * 1.5 + noise
         scores = np.exp(scores) / np.exp(scores).sum(axis=0)
-        item = Inferred(
-            Frame(image, index, index / 30, 0, "demo"), fit, scores.astype(np.float32)
-        )
+        item = Inferred(Frame(image, index, index / 30, 0, "demo"), fit, scores.astype(np.float32))
         now = {"raw": best_class(item.output), "smooth": smoothing.labels(item), "truth": truth}
         for name in confusion:
             confusion[name] = confusion[name] + confusion_counts(truth, now[name], 11)

@@ -76,7 +76,7 @@ class Colouring:
         """Return 255 where the frame stays as it is; None where nothing does."""
         if self._hides_classes:
             return np.asarray(cv2.LUT(labels, self._hidden), np.uint8)
-        void = np.asarray(cv2.compare(labels, float(VOID), cv2.CMP_EQ), np.uint8)
+        void = (labels == VOID).view(np.uint8) * np.uint8(255)
         return void if cv2.countNonZero(void) else None
 
 

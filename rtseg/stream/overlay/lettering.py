@@ -113,9 +113,7 @@ class _StrokeFont:
         canvas = np.zeros((self._line_px * times, max(1, columns) * times), np.uint8)
         foot = thickness // 2, round(_BASELINE * self._large)
         cv2.putText(canvas, text, foot, face, self._scale, 255, thickness, cv2.LINE_AA)
-        small = cv2.resize(
-            canvas, (max(1, columns), self._line_px), interpolation=cv2.INTER_AREA
-        )
+        small = cv2.resize(canvas, (max(1, columns), self._line_px), interpolation=cv2.INTER_AREA)
         return np.asarray(small, np.uint8)[:, :columns]
 
 

@@ -43,7 +43,9 @@ class Canvas:
             bottom, right = self.even_hw[0] - self.hw[0], self.even_hw[1] - self.hw[1]
             image_bgr = _with_border(image_bgr, (0, bottom, 0, right), cv2.BORDER_REPLICATE)
         planes = np.asarray(cv2.cvtColor(image_bgr, cv2.COLOR_BGR2YUV_I420), np.uint8)
-        return av.VideoFrame.from_numpy_buffer(planes, format="yuv420p")
+        if self.even_hw[0] % 4 == 0:
+            return av.VideoFrame.from_numpy_buffer(planes, format="yuv420p")
+        return av.VideoFrame.from_ndarray(planes, format="yuv420p")  # the other loses two rows
 
 
 def letterboxed(image_bgr: Image, hw: tuple[int, int]) -> Image:
