@@ -140,12 +140,16 @@ class Parts(Config):
 
     Args:
         engine: the engine in one line.
+        precision: what it computes in.
+        input_wh: width and height of its input.
         source_wh: width and height of the video.
         open_s: opening the engine for the first time, with building it where that was needed.
         parts: the stages in the order of the way.
     """
 
     engine: str
+    precision: str
+    input_wh: tuple[int, int]
     source_wh: tuple[int, int]
     open_s: float
     parts: tuple[Part, ...]

@@ -19,6 +19,7 @@ from rtseg.backends.base import Engine, Parallelism
 from rtseg.bench.job import Job, Part, Parts
 from rtseg.bench.measure import TimedOpener, case_of, frame_hw, stream_config
 from rtseg.bench.meter import PartMeter
+from rtseg.device import pick_device
 from rtseg.frames import ClassMap, Frame, Picture
 from rtseg.stream.controls import Controls
 from rtseg.stream.engine_request import EngineOpener, EngineRequest
@@ -74,6 +75,8 @@ def _measure(job: Job, open_engine: EngineOpener) -> Parts:
     encode = _encode(config, info, pictures)
     return Parts(
         engine=str(engine.info),
+        precision=engine.info.precision,
+        input_wh=(engine.info.input_hw[1], engine.info.input_hw[0]),
         source_wh=(source.hw[1], source.hw[0]),
         open_s=opener.first_s,
         parts=(decode, *engine_parts, *post_parts, overlay_part, encode, hd_part),
@@ -94,12 +97,13 @@ def _decode(config: StreamConfig) -> tuple[SourceInfo, list[Frame], Part]:
 def _segment(
     job: Job, config: StreamConfig, frames: list[Frame], open_engine: EngineOpener
 ) -> tuple[list[Inferred], Engine, list[Part]]:
-    """Return the outputs of the engine on one core, it, and the parts until then."""
+    """Return the outputs of the engine on one core, or on the GPU; it; and the parts until then."""
     case, cores = case_of(job), usable_cores()
     parts: list[Part] = []
     inferred: list[Inferred] = []
-    for count in dict.fromkeys((cores, 1)):
-        name = "engine, 1 core" if count == 1 else f"engine, {count} cores"
+    on_gpu = pick_device(case.engine.device).type == "cuda"
+    for count in (0,) if on_gpu else dict.fromkeys((cores, 1)):
+        name = engine_part(count)
         request = EngineRequest(
             case.model, case.engine, frame_hw(job.source), "labels", Parallelism(1, count)
         )
@@ -107,10 +111,14 @@ def _segment(
         with engine:
             preprocess = Preprocess(config.fit, engine.info.input_hw)
             prepared, prepare_part = _loop("preprocess", preprocess, frames)
-            on_the_way = count == 1 or engine.info.device.startswith("cuda")
-            inferred, part = _loop(name, Infer(engine), prepared, on_the_way=on_the_way)
+            inferred, part = _loop(name, Infer(engine), prepared, on_the_way=count <= 1)
         parts = [prepare_part, *(each for each in parts if each.name != "preprocess"), part]
     return inferred, engine, parts
+
+
+def engine_part(cores: int) -> str:
+    """Return what the engine's part on so many cores is called; 0: on a GPU."""
+    return {0: "engine", 1: "engine, 1 core"}.get(cores, f"engine, {cores} cores")
 
 
 def _postprocess(

@@ -201,15 +201,18 @@ def _show(report: Report, markdown: bool) -> None:
     from rich.console import Console
 
     from rtseg.bench.tables import grids, heading
+    from rtseg.cli._engine_rates import rates_grid
 
+    rates = rates_grid(report)
+    found = [*grids(report), *([rates] if rates is not None else [])]
     if markdown:
-        tables = [grid.markdown() for grid in grids(report)]
+        tables = [grid.markdown() for grid in found]
         sys.stdout.write("\n\n".join(["  \n".join(heading(report)), *tables]) + "\n")
         return
     console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
     for line in heading(report):
         console.print(line, markup=False, style="bold red" if "WARNING" in line else "dim")
-    console.print(*(grid.rich() for grid in grids(report)), sep="\n")
+    console.print(*(grid.rich() for grid in found), sep="\n")
 
 
 def _write(report: Report, arguments: argparse.Namespace) -> None:

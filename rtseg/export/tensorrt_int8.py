@@ -107,7 +107,9 @@ def traceable_quantisers() -> Iterator[None]:
 
     with ExitStack() as stack:
         stack.enter_context(replaced(module, "_tensor_quant", traced))
-        if module.get_cuda_ext() is None:
+        with _quiet():
+            compiled = module.get_cuda_ext()
+        if compiled is None:
             stack.enter_context(replaced(module, "fake_quant_impl", evaluated))
         yield
 

@@ -111,5 +111,6 @@ def _quadrants(grid: Labels) -> Labels:
                 cv2.compare(beside, above, cv2.CMP_EQ), cv2.compare(beside, across, cv2.CMP_EQ)
             )
             pair.append(cv2.copyTo(across, agree, grid.copy()))
-        rows.append(cv2.merge(pair).reshape(height, 2 * width))
+        merged = np.asarray(cv2.merge(pair), np.uint8)
+        rows.append(merged.reshape(height, 2 * width))
     return np.stack(rows, axis=1).reshape(2 * height, 2 * width)

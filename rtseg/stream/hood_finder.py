@@ -80,8 +80,8 @@ class HoodFinder:
             self._look()
 
     def _look(self) -> None:
-        steadiness = np.abs(self._signs) / self._num_moving
-        strength = np.abs(self._slopes) / self._num_moving
+        count = np.float32(self._num_moving)
+        steadiness, strength = np.abs(self._signs) / count, np.abs(self._slopes) / count
         contour = find_contour(steadiness, strength)
         if (
             contour is not None

@@ -30,6 +30,8 @@ def test_every_stage_is_measured(
     assert all(0 < part.least_ms <= part.wall_ms for part in parts.parts)
     assert all(part.cpu_ms > 0 for part in parts.parts)
     assert parts.source_wh == (160, 96)
+    assert parts.input_wh == (160, 96)
+    assert parts.precision == "fp32"
     assert parts.open_s > 0
     assert Parts.model_validate_json(parts.model_dump_json()) == parts
 

@@ -9,7 +9,10 @@ import av
 import cv2
 import pytest
 
+from rtseg.bench.job import Case, Machine, Part, Parts
+from rtseg.bench.report import CaseReport, Report
 from rtseg.cli import main
+from rtseg.cli._engine_rates import rates_grid
 from rtseg.demo_drive import DemoDrive
 
 SMALL = ["--size", "160x96", "--backend", "eager", "--device", "cpu", "--repeat", "1"]
@@ -56,6 +59,33 @@ def test_a_case_that_can_not_be_measured_is_named(
     error = capsys.readouterr().err
     assert "rtseg: left out: nonsense 160x96 eager: " in error
     assert error.endswith("rtseg: nothing could be measured\n")
+
+
+def test_engines_are_held_against_the_device() -> None:
+    part = Part(name="engine, 2 cores", frames=9, wall_ms=20.0, least_ms=19.0, cpu_ms=40.0)
+    parts = Parts(
+        engine="DDRNet", precision="fp32", input_wh=(512, 288), source_wh=(960, 540), open_s=1.0,
+        parts=(part,),
+    )  # fmt: skip
+    cases = tuple(
+        CaseReport(case=Case(model=model), parts=parts, streams=(), naives=())
+        for model in ("ddrnet-23-slim-camvid", "an-engine-folder")
+    )
+    machine = Machine(
+        processor="p", cores=2, gpu="", memory_gib=1.0, versions={}, gflops={"fp32": 500.0},
+        copy_gb_s=10.0, rates_of="2 cores",
+    )  # fmt: skip
+    report = Report(
+        date="", machine=machine, load=None, source="s", frames=1, repetitions=1, cases=cases
+    )
+    grid = rates_grid(report)
+    assert grid is not None
+    [row] = grid.rows
+    gmacs = 36.28 * 512 * 288 / (2048 * 1024)  # of the network's card
+    assert float(row[1]) == pytest.approx(gmacs, rel=0.05)
+    assert float(row[3]) == pytest.approx(2 * gmacs / 0.020, rel=0.05)
+    assert row[5] == f"{float(row[3]) / 5:.0f} %"
+    assert rates_grid(report.model_copy(update={"cases": cases[1:]})) is None
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def imported_by(*arguments: str) -> tuple[int, str, set[str]]:
         *(([command.name, "--help"], 0) for command in COMMANDS),
         *(([command.name, "--nonsense"], 2) for command in COMMANDS),
     ],
-    ids=" ".join,
+    ids=lambda value: " ".join(value) if isinstance(value, list) else str(value),
 )
 def test_help_and_wrong_arguments_come_without_anything_heavy(
     arguments: list[str], status: int

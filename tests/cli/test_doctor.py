@@ -55,7 +55,7 @@ def test_a_real_look_finds_this_machine_working() -> None:
     findings = [Finding(**{k: v for k, v in each.items() if k != "group"})
                 for each in document["findings"]]  # fmt: skip
     by_title = {finding.title: finding for finding in findings}
-    for title in ("Python", "torch", "PyTorch", "OpenCV", "PyAV", "weights", "encoders"):
+    for title in ("Python", "torch", "PyTorch", "OpenCV", "PyAV", "weights", "libx264"):
         assert by_title[title].status == "ok", by_title[title]
     assert all("could not be looked at" not in finding.value for finding in findings)
     assert {each["group"] for each in document["findings"]} == {p.group for p in PROBES}
@@ -258,7 +258,7 @@ def test_processors_are_told_apart(tmp_path: Path) -> None:
     info.write_text("processor : 0\nFeatures : fp asimd asimdhp asimddp\n")
     arm = processor.instructions(info)
     assert (arm.status, arm.value) == (
-        "ok", "NEON, FP16, dot product; bf16 is not accelerated",
+        "ok", "NEON, FP16, dot product; no instructions for bf16",
     )  # fmt: skip
     assert processor.instructions(tmp_path / "absent").status == "warn"
     (tmp_path / "cpu.max").write_text("50000 100000\n")
@@ -363,9 +363,14 @@ def test_damaged_weights_are_told(tmp_path: Path) -> None:
 
 
 def test_encoders_and_opencv_are_judged() -> None:
-    assert encoders.judged(["libx264", "h264_nvenc"]).status == "ok"
-    assert encoders.judged(["h264_nvenc"]).status == "warn"
-    assert encoders.judged([]).status == "missing"
+    none = {"libx264": "missing from this build", "h264_nvenc": "no device"}
+    good, absent = encoders.judged(none | {"libx264": "ok"})
+    assert (good.status, absent.status, absent.value) == ("ok", "missing", "no device")
+    assert encoders.judged(none | {"h264_nvenc": "ok"})[0].status == "warn"
+    nothing = encoders.judged(none)[0]
+    assert nothing.status == "missing"
+    assert "nothing can be recorded" in nothing.value
+    assert "pip install" in nothing.advice
     information = "  GUI:        QT5\n  Video I/O:\n    GStreamer:    YES (1.20.3)\n  X:\n"
     assert opencv.built_with(information, "GUI") == "QT5"
     assert opencv.built_with(information, "GStreamer") == "YES (1.20.3)"

@@ -107,7 +107,7 @@ def test_the_bonnet_is_void(tmp_path: Path) -> None:
 
 
 def test_a_missing_mask_ends_before_the_first_frame(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="hood.png"):
+    with pytest.raises(DataError, match=r"hood\.png"):
         Postprocess(PostprocessConfig(hood=str(tmp_path / "hood.png")), CAMVID)
 
 
@@ -120,7 +120,7 @@ def test_outputs_are_checked() -> None:
     with pytest.raises(DataError, match="doesn't belong"):
         Inferred(frame, Fit("stretch", (50, 50), (72, 96)), np.zeros((72, 96), np.uint8))
     scores = Inferred(frame, fit, np.zeros((11, 72, 96), np.float32))
-    with pytest.raises(DataError, match="11 classes.*19"):
+    with pytest.raises(DataError, match=r"11 classes.*19"):
         Postprocess(PostprocessConfig(), CITYSCAPES).process(scores)
     assert "scores" in repr(scores)
 

@@ -11,7 +11,7 @@ from rtseg.cli._doctor.finding import Finding
 
 TIMEOUT_S = 8.0
 VARIABLES = ("DISPLAY", "WAYLAND_DISPLAY")
-WITHOUT = "take -o FILE.mp4, or -o browser and look from another machine; over SSH: ssh -X"
+WITHOUT = "record instead: rtseg stream SOURCE -o FILE.mp4; over SSH: ssh -X"
 OPEN_WINDOW = """
 import cv2
 cv2.namedWindow("rtseg doctor", cv2.WINDOW_NORMAL)

@@ -1,28 +1,41 @@
-"""Video encoders: which of those that recordings can use really open here."""
+"""Video encoders: which of those that recordings can use really encode a picture here."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from rtseg.cli._doctor.finding import Finding
 
-TITLE = "encoders"
 SOFTWARE = "libx264"
 REINSTALL = "python -m pip install --force-reinstall --only-binary=av av"
 
 
 def probe() -> Iterator[Finding]:
-    """Open each encoder on a small picture."""
+    """Encode a picture with each encoder."""
     from rtseg.stream.sinks.encoder import available_encoders
 
-    yield judged(list(available_encoders()))
+    yield from judged(available_encoders())
 
 
-def judged(encoders: list[str]) -> Finding:
-    """Judge the encoders that open."""
-    if SOFTWARE in encoders:
-        return Finding(TITLE, "ok", ", ".join(encoders))
-    if encoders:
-        text = f"{', '.join(encoders)}; but not {SOFTWARE}"
-        return Finding(TITLE, "warn", text, f"recordings may fail without a GPU: {REINSTALL}")
-    return Finding(TITLE, "missing", "none opens: nothing can be recorded", REINSTALL)
+def judged(encoders: Mapping[str, str]) -> list[Finding]:
+    """Judge the encoders.
+
+    Args:
+        encoders: "ok" or why it doesn't work, by name.
+    """
+    working = [name for name, state in encoders.items() if state == "ok"]
+    found = [_software(encoders.get(SOFTWARE, "not in this FFmpeg"), working)]
+    for name, state in encoders.items():
+        if name == SOFTWARE:
+            continue
+        works = state == "ok"
+        found.append(Finding(name, "ok" if works else "missing", "encodes" if works else state))
+    return found
+
+
+def _software(state: str, working: list[str]) -> Finding:
+    if state == "ok":
+        return Finding(SOFTWARE, "ok", "encodes")
+    if working:
+        return Finding(SOFTWARE, "warn", state, REINSTALL)
+    return Finding(SOFTWARE, "missing", f"{state}, so nothing can be recorded", REINSTALL)

@@ -69,7 +69,7 @@ def instructions(cpuinfo: Path) -> Finding:
     if not flags:
         return Finding("instructions", "warn", f"unknown: {cpuinfo} lists none")
     lacking = [
-        f"{kind} is not accelerated"
+        f"no instructions for {kind}"
         for kind, any_of in (("bf16", FAST_BF16), ("int8", FAST_INT8))
         if not any_of & set(found)
     ]

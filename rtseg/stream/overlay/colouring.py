@@ -50,7 +50,7 @@ class Colouring:
             out: may be a part of a larger picture.
         """
         alpha = self._style.alpha
-        colours = cv2.applyColorMap(labels, self._lut)
+        colours = np.asarray(cv2.applyColorMap(labels, self._lut), np.uint8)
         cv2.addWeighted(frame_bgr, 1 - alpha, colours, alpha, 0, dst=out)
         uncoloured = self._uncoloured(labels)
         if uncoloured is not None:

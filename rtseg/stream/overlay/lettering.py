@@ -87,7 +87,8 @@ class _ScalableFont:
         canvas = np.zeros((self._line_px, (len(text) + 2) * 2 * self._size_px), np.uint8)
         if not text:
             return canvas[:, :0]
-        end, _ = cv2.putText(  # type: ignore[call-overload]  # stubs of OpenCV 4 lack it
+        put_text: Any = cv2.putText  # OpenCV 4 declares another signature
+        end, _ = put_text(
             canvas, text, (0, self._foot_px), (255, 255, 255), self._face, self._size_px,
             _BOLD if bold else _REGULAR,
         )  # fmt: skip

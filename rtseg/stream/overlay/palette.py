@@ -1,4 +1,4 @@
-"""Which colour a class is shown in: the class set's own, or one that colour-blind people tell apart.
+"""Which colour a class is shown in: its class set's own, or one for the colour-blind.
 
 The colour-blind palette keeps every two classes apart in the colours as they are and as people see
 them who lack one kind of cone: protanopia, deuteranopia, tritanopia, simulated as in Machado,

@@ -48,7 +48,7 @@ class Panel:
         """Ink a mask at a place, in a colour; what lies outside the panel is cut off."""
         height = max(0, min(mask.shape[0], self.height - top))
         width = max(0, min(mask.shape[1], self.width - left))
-        cover = mask[:height, :width].astype(np.float32) / 255
+        cover = mask[:height, :width].astype(np.float32) / np.float32(255)
         area = slice(top, top + height), slice(left, left + width)
         self._alpha[area] += cover * (1 - self._alpha[area])
         kept = self._ink[area] * (1 - cover[..., None])
@@ -58,8 +58,8 @@ class Panel:
     def blend(self, image_bgr: npt.NDArray[np.uint8], left: int, top: int) -> None:
         """Lay the panel over a picture, in place; what lies outside the picture is cut off."""
         if self._done is None:
-            keep = np.repeat(255 - self._alpha[..., None] * 255, 3, axis=2)
-            self._done = keep.round().astype(np.uint8), self._ink.round().astype(np.uint8)
+            kept = np.repeat(255 - self._alpha[..., None] * 255, 3, axis=2)
+            self._done = kept.round().astype(np.uint8), self._ink.round().astype(np.uint8)
         keep, ink = self._done
         area = image_bgr[top : top + self.height, left : left + self.width]
         height, width = area.shape[:2]

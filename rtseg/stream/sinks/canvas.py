@@ -15,8 +15,9 @@ _SMALLEST_PX = 16
 class Canvas:
     """The frames of a film: 4:2:0, so of even size, BT.601 matrix, limited range.
 
-    An odd width or height is made even by repeating the last column or row, as is one below 16. A picture of another
-    size than the first is scaled to fit, with black bars beside or above it.
+    An odd width or height is made even by repeating the last column or row; less than 16 pixels
+    are filled up in the same way. A picture of another size than the first is scaled to fit, with
+    black bars beside or above it.
 
     OpenCV's conversion takes a quarter of the time of FFmpeg's (0.9 against 4 ms of one core for
     1280x720). It knows the BT.601 matrix alone, so that is how the film is tagged, whatever its

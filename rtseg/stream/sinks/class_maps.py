@@ -29,6 +29,7 @@ class ClassMapSink(OutputSink):
     """
 
     outputs: ClassVar[str] = "FILE.mkv or FOLDER (--masks)"
+    example: ClassVar[str] = "masks.mkv"
 
     def __init__(
         self, output: str | Path, config: Config | None = None, *, overwrite: bool = False

@@ -14,11 +14,8 @@ _PROBE = """
 import sys
 sys.path[:] = sys.argv[1:]
 import cv2
-if "QT" in cv2.currentUIFramework():
-    cv2.createButton("probe", lambda *values: None)  # connects, and shows nothing
-else:
-    cv2.namedWindow("probe")
-    cv2.destroyAllWindows()
+cv2.namedWindow("rtseg")
+cv2.destroyAllWindows()
 """
 
 

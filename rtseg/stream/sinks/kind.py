@@ -22,6 +22,8 @@ class OutputSink(Sink):
 
     outputs: ClassVar[str]
     """How its outputs are written, for messages and help."""
+    example: ClassVar[str]
+    """One of them; the contract test writes it."""
     config_class: ClassVar[type[Config]] = Config
     """What can be set."""
 

@@ -14,6 +14,7 @@ class NullSink(OutputSink):
     """Takes pictures and does nothing with them."""
 
     outputs: ClassVar[str] = "null"
+    example: ClassVar[str] = "null"
 
     def __init__(
         self, output: str = "null", config: Config | None = None, *, overwrite: bool = False

@@ -40,6 +40,7 @@ class PictureFiles(OutputSink):
     """
 
     outputs: ClassVar[str] = "FOLDER/%06d.png, .jpg or .webp"
+    example: ClassVar[str] = "pictures/%06d.png"
     config_class: ClassVar[type[Config]] = PicturesConfig
 
     def __init__(

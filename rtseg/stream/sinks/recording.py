@@ -71,6 +71,7 @@ class Recording(OutputSink):
     """
 
     outputs: ClassVar[str] = "FILE.mp4, FILE.mkv or FILE.mov"
+    example: ClassVar[str] = "out.mp4"
     config_class: ClassVar[type[Config]] = RecordingConfig
 
     def __init__(

@@ -28,6 +28,7 @@ class StatisticsSink(OutputSink):
     """
 
     outputs: ClassVar[str] = "FILE.jsonl"
+    example: ClassVar[str] = "stats.jsonl"
 
     def __init__(
         self, output: str | Path, config: Config | None = None, *, overwrite: bool = False

@@ -50,6 +50,7 @@ class WindowSink(OutputSink):
     """
 
     outputs: ClassVar[str] = "window"
+    example: ClassVar[str] = "window"
     config_class: ClassVar[type[Config]] = WindowConfig
     main_thread: ClassVar[bool] = True
     idle_s: ClassVar[float | None] = 0.03

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,7 @@ def box(one: Image, other: Image) -> tuple[int, int, int, int]:
 def test_the_display_shows_its_values(change: dict[str, Any]) -> None:
     plain = written([VALUES], [0.0], hud=False)[0]
     before, after = written([VALUES, replace(VALUES, **change)], [0.0, 1.0])
-    top, left, bottom, right = box(plain, before)
+    top, left, bottom, _ = box(plain, before)
     assert top == left > 0  # one margin on both sides
     assert bottom < HW[0] / 4
     changed = box(before, after)
@@ -62,7 +63,7 @@ def test_the_display_shows_its_values(change: dict[str, Any]) -> None:
 def test_numbers_stand_still_long_enough_to_be_read() -> None:
     values = [replace(VALUES, fps=20 + 0.3 * index) for index in range(16)]
     pictures = written(values, [index / 30 for index in range(16)])
-    changes = [not np.array_equal(a, b) for a, b in zip(pictures, pictures[1:], strict=False)]
+    changes = [not np.array_equal(a, b) for a, b in pairwise(pictures)]
     assert 1 <= sum(changes) <= 3
 
 
@@ -154,7 +155,7 @@ def test_the_legend_follows_calmly() -> None:
         with_cars = index >= 30
         legend.update(stripes({3: 0.5, 8: 0.5} if with_cars else {3: 1.0}), index / 30)
         seen.append(dict(rows(legend)))
-    assert sum(a != b for a, b in zip(seen, seen[1:], strict=False)) <= 6
+    assert sum(a != b for a, b in pairwise(seen)) <= 6
     assert seen[29] == {"Road": "100 %"}
     assert int(seen[-1]["Car"].split()[0]) >= 48
     for index in range(91, 300):
