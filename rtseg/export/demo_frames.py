@@ -14,6 +14,7 @@ from rtseg.backends.base import Engine
 from rtseg.classes import CAMVID, ClassSet
 from rtseg.demo_drive import DemoDrive
 from rtseg.export.parity import Comparison, frame_labels
+from rtseg.fit import FitMode
 from rtseg.frames import Frame
 from rtseg.metrics import Counts, confusion_counts, mean_iou
 
@@ -76,13 +77,13 @@ def _drawn(seed: int, index: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np
     return image_bgr, truth
 
 
-def demo_score(engine: Engine) -> DemoScore:
-    """Run an engine over the demo frames."""
+def demo_score(engine: Engine, fit: FitMode) -> DemoScore:
+    """Run an engine over the demo frames, fitted as for the comparison at its export."""
     classes = engine.info.classes
     against_truth = np.zeros((len(classes), len(classes) + 1), np.int64)
     pixels = np.zeros(len(classes), np.int64)
     for frame in demo_frames(classes):
-        (labels,) = frame_labels(engine, [frame])
+        (labels,) = frame_labels(engine, [frame], fit)
         pixels += np.bincount(labels.ravel(), minlength=256)[: len(classes)]
         if frame.truth is not None:
             against_truth += confusion_counts(frame.truth, labels, len(classes))

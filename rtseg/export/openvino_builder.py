@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import io
 import logging
 import os
 import warnings
@@ -86,12 +88,13 @@ def _quantised(model: Any, pictures: CalibrationPictures, request: BuildRequest)
         )
     logging.getLogger("nncf").setLevel(logging.WARNING)
     batches = [np.repeat(image[None], request.batch, 0) for image in pictures.images_bgr]
-    return nncf.quantize(
-        model,
-        nncf.Dataset(batches),
-        preset=nncf.QuantizationPreset.MIXED,
-        subset_size=len(batches),
-    )
+    with contextlib.redirect_stdout(io.StringIO()):  # it draws progress bars, even into a file
+        return nncf.quantize(
+            model,
+            nncf.Dataset(batches),
+            preset=nncf.QuantizationPreset.MIXED,
+            subset_size=len(batches),
+        )
 
 
 def _save(model: Any, folder: Path) -> None:

@@ -117,7 +117,7 @@ def unproven(trained: TrainedNetwork, folder: EngineFolder) -> Measured:
     """
     spec = folder.manifest.spec
     with eager_engine(trained, spec.input_hw, "fp32", device="cpu") as reference:
-        return Measured(notes={DEMO_NOTE: demo_note(demo_score(reference), None)})
+        return Measured(notes={DEMO_NOTE: demo_note(demo_score(reference, spec.fit), None)})
 
 
 def demo_note(reference: DemoScore, engine: DemoScore | None) -> dict[str, Any]:
@@ -161,7 +161,7 @@ def self_test(engine: Engine, manifest: Manifest) -> SelfTest:
             f"the manifest of {manifest.spec.folder_name()} has no score on the demo drive to "
             f"compare with; export it again: {manifest.spec.rebuild_command()}"
         ) from None
-    score = demo_score(engine)
+    score = demo_score(engine, manifest.spec.fit)
     allowed = SAME_RUN if of_this_engine else MOST_IOU_LOST[manifest.spec.precision] + SAME_RUN
     failures = _moved(score, expected)
     if score.mean_iou is not None and expected.mean_iou is not None:

@@ -16,7 +16,7 @@ In each case every thread closes its own part, and the first failure is raised t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from typing import get_args
 
@@ -88,6 +88,11 @@ class Pipeline:
         self._caller_loops = 0
 
     @property
+    def started(self) -> bool:
+        """Whether it runs or ran, and so closes its source."""
+        return self._started
+
+    @property
     def max_frames_in_flight(self) -> int:
         """The most frames that are alive in the pipeline at the same time.
 
@@ -112,7 +117,7 @@ class Pipeline:
             own.work(self._crew, self._gate, post)
         self._end(post)
 
-    def pictures(self) -> Iterator[Picture]:
+    def pictures(self) -> Generator[Picture, None, None]:
         """Run, and yield every finished picture; a main thread's sink is served before each.
 
         Leaving the loop, in whatever way closes this generator, stops the pipeline; the other

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from types import TracebackType
 
 import cv2
 
 from rtseg.backends.base import Parallelism
+from rtseg.classes import ClassSet
 from rtseg.device import pick_device
 from rtseg.frames import Picture
 from rtseg.stream.accuracy import AccuracySink
@@ -25,6 +26,7 @@ from rtseg.stream.infer import Infer
 from rtseg.stream.latency import Latency
 from rtseg.stream.overlay.hud import HudValues
 from rtseg.stream.overlay.overlay import Overlay
+from rtseg.stream.overlay.style import OverlayStyle
 from rtseg.stream.pipeline import Pipeline, Step
 from rtseg.stream.postprocess import Postprocess
 from rtseg.stream.preprocess import Preprocess
@@ -54,7 +56,7 @@ class Stream:
     ) -> None:
         self._started_ns = time.monotonic_ns()
         self._config = config
-        self._ran = False
+        self._pictures: Generator[Picture, None, None] | None = None
         self.controls = Controls(config.overlay)
         self.latency = Latency()
         outputs = open_sinks(config)
@@ -65,6 +67,12 @@ class Stream:
             source.close()
             raise
         classes = self.engine.info.classes
+        try:
+            check_names(config.overlay, classes)
+        except BaseException:
+            source.close()
+            self.engine.close()
+            raise
         self._accuracy = AccuracySink(classes)
         if source.info.truth_classes == classes:
             sinks = [*sinks, self._accuracy]
@@ -85,7 +93,6 @@ class Stream:
         Raises:
             RtsegError: a part failed; the outputs are closed and hold what came before.
         """
-        self._ran = True
         threads = cv2.getNumThreads()
         cv2.setNumThreads(1)  # the pipeline's own threads keep the cores busy
         try:
@@ -95,9 +102,9 @@ class Stream:
         return self.summary()
 
     def pictures(self) -> Iterator[Picture]:
-        """Run, and yield every finished picture; leaving the loop ends the stream."""
-        self._ran = True
-        yield from self._pipeline.pictures()
+        """Run, and yield every finished picture; leaving the loop, or `close`, ends the stream."""
+        self._pictures = self._pipeline.pictures()
+        return self._pictures
 
     def summary(self) -> Summary:
         """Return the figures of the stream so far."""
@@ -125,10 +132,12 @@ class Stream:
         )
 
     def close(self) -> None:
-        """Release the engine, and the source of a stream that never ran; may be called twice."""
-        self.engine.close()
-        if not self._ran:
+        """End what runs and release the engine; may be called twice."""
+        if self._pictures is not None:
+            self._pictures.close()
+        if not self._pipeline.started:
             self._source.close()
+        self.engine.close()
 
     def __enter__(self) -> Stream:
         return self
@@ -161,6 +170,16 @@ class Stream:
         times, engine = self.latency, self.engine
         drops = sum(times.drops.values())
         return HudValues(times.fps, times.age_ms, str(engine.info), drops, engine.notice())
+
+
+def check_names(style: OverlayStyle, classes: ClassSet) -> None:
+    """Refuse a class filter that names what the network doesn't know.
+
+    Raises:
+        UnknownNameError: names the closest class.
+    """
+    for name in (*style.classes, *style.hide):
+        classes.id_of(name)
 
 
 def engine_request(config: StreamConfig, source: SourceInfo) -> EngineRequest:

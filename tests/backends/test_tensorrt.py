@@ -264,7 +264,7 @@ def test_a_hybrid_engine_says_what_it_lacks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def missing(name: str) -> Any:
-        raise Exception(f"{name}: Could not find libnvinfer.so.11")  # noqa: TRY002
+        raise Exception(f"{name}: Could not find libnvinfer.so.11")
 
     monkeypatch.setattr(_tensorrt_hybrid.importlib, "import_module", missing)
     info: Any = None

@@ -63,7 +63,8 @@ class Case:
         return SIZES[self.model]
 
     def param(self) -> object:
-        costly = self.backend in COMPILED and (self.model == REAL or self.precision != "fp32")
+        real, half = self.model == REAL, self.precision in ("fp16", "bf16")
+        costly = (real or half) if self.backend in COMPILED else (real and half)
         marks = [pytest.mark.slow] * costly + [pytest.mark.cuda] * (self.device == "cuda")
         name = f"{self.backend}-{self.device}-{self.precision}-{self.model}"
         return pytest.param(self, marks=marks, id=name)
@@ -215,8 +216,9 @@ def test_scores_are_probabilities(
     engine: Engine,
     tmp_path: Path,
 ) -> None:
-    if case.backend in COMPILED and case.model == REAL:
-        pytest.skip("shown with the smaller network")
+    quick = case.backend in COMPILED or case.precision == "int8"
+    if quick and (case.precision in ("fp32", "int8") or case.model == REAL):
+        pytest.skip("another build, which is shown in the other precisions")
     image = sequences["camvid"][0][None]
     with load_engine(build(case, trained, sequences, tmp_path, "scores"), case.device, ONE) as it:
         scores = it.infer(image)
@@ -328,4 +330,5 @@ def held() -> tuple[int, int, float]:
     """Return this process's open files, threads and bytes of memory."""
     gc.collect()
     pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task")), pages * 4096.0
+    files, threads = (len(list(Path("/proc/self", kind).iterdir())) for kind in ("fd", "task"))
+    return files, threads, pages * 4096.0

@@ -162,7 +162,7 @@ def test_a_graph_that_does_not_convert_fails_with_its_reason(
     toolchain: Toolchain, odd: tuple[torch.export.ExportedProgram, Tensor]
 ) -> None:
     said: list[str] = []
-    with pytest.raises(EngineError, match="can't build this graph: .*i0"):
+    with pytest.raises(EngineError, match=r"can't build this graph: .*i0"):
         build_plan(toolchain, *odd, {}, said.append)
     assert said
 
