@@ -15,7 +15,7 @@ from rtseg.backends.machine import Machine, this_machine
 from rtseg.backends.manifest import Argument
 from rtseg.errors import ConfigError, closest
 from rtseg.export.calibrate import CalibrationPictures
-from rtseg.export.deploy_graph import DeployGraph, FloatPrecision
+from rtseg.export.deploy_graph import DeployGraph, FloatPrecision, Labelling
 from rtseg.fit import FitMode
 from rtseg.networks.trained import TrainedNetwork
 from rtseg.registry import Registry
@@ -142,8 +142,8 @@ BUILDERS: Registry[Builder] = Registry("builder")
 """Every builder by its backend's name; importing `rtseg.export.build` fills it."""
 
 
-def deploy_graph(request: BuildRequest) -> DeployGraph:
+def deploy_graph(request: BuildRequest, labelling: Labelling = "argmax") -> DeployGraph:
     """Return the graph of a request on its device; that of int8 is float32, to be quantised."""
     precision: FloatPrecision = "fp32" if request.precision == "int8" else request.precision
-    graph = DeployGraph(request.trained, request.input_hw, precision, request.output)
+    graph = DeployGraph(request.trained, request.input_hw, precision, request.output, labelling)
     return graph.to(request.device)

@@ -17,6 +17,7 @@ from rtseg.networks.batch_norm import fold_batch_norm
 from rtseg.networks.trained import LARGEST_INPUT_PX, TrainedNetwork
 
 FloatPrecision = Literal["fp32", "bf16", "fp16"]
+Labelling = Literal["argmax", "running_max"]
 
 DTYPES: dict[str, torch.dtype] = {
     "fp32": torch.float32,
@@ -45,6 +46,9 @@ class DeployGraph(nn.Module):
         input_hw: height and width of the pictures in pixels.
         precision: number format of the network.
         output: ``"labels"`` or ``"scores"``.
+        labelling: how labels are found, which are the same either way: by one operation, or by a
+            chain of comparisons over the classes, which compilers turn into one pass over the
+            logits, where their argmax is a sort or a loop over strided numbers.
 
     Raises:
         InputSizeError: the size is not positive or absurdly large.
@@ -60,6 +64,7 @@ class DeployGraph(nn.Module):
         input_hw: tuple[int, int],
         precision: FloatPrecision = "fp32",
         output: OutputKind = "labels",
+        labelling: Labelling = "argmax",
     ) -> None:
         super().__init__()
         if not all(1 <= size <= LARGEST_INPUT_PX for size in input_hw):
@@ -79,6 +84,7 @@ class DeployGraph(nn.Module):
         self.input_hw = input_hw
         self.padded_hw = padded_hw(input_hw, network.size_multiple, network.min_size)
         self.output = output
+        self.labelling = labelling
         scale, shift = trained.card.normalisation.scale_shift()
         self.register_buffer("scale", scale)
         self.register_buffer("shift", shift)
@@ -90,6 +96,8 @@ class DeployGraph(nn.Module):
         if self.output == "scores":
             scores: Tensor = logits.float().softmax(1)
             return scores
+        if self.labelling == "running_max":
+            return _running_argmax(logits)
         return logits.argmax(1).to(torch.int8)
 
     def logits(self, images_bgr: Tensor) -> Tensor:
@@ -112,6 +120,12 @@ class DeployGraph(nn.Module):
             images = F.pad(images, padding)
         return images
 
+    def resizes(self) -> bool:
+        """Return whether the network's logits come at another size than its input."""
+        shadow = copy.deepcopy(self.network).to("meta")
+        images = torch.empty(1, 3, *self.padded_hw, device="meta", dtype=self.dtype)
+        return tuple(shadow(images).shape[-2:]) != self.padded_hw
+
     def example(self, batch: int = 1) -> Tensor:
         """Return grey pictures of the input's shape, on the graph's device."""
         shape = (batch, *self.input_hw, 3)
@@ -121,3 +135,15 @@ class DeployGraph(nn.Module):
         """Return the graph as a program of `torch.export`, for static shapes."""
         with torch.no_grad():
             return torch.export.export(self, (self.example(batch),), strict=False)
+
+
+def _running_argmax(logits: Tensor) -> Tensor:
+    """Return int8 [N, H, W], the class of the largest of [N, K, H, W]; the first of equals."""
+    largest = logits[:, 0]
+    labels = torch.zeros_like(largest, dtype=torch.int8)
+    for index in range(1, logits.shape[1]):
+        candidate = logits[:, index]
+        number = torch.full((), index, dtype=torch.int8, device=logits.device)
+        labels = torch.where(candidate > largest, number, labels)
+        largest = torch.maximum(largest, candidate)
+    return labels

@@ -116,7 +116,7 @@ def test_the_bindings_have_all_that_the_backend_uses(runtime: Any) -> None:
 def test_a_plan_that_is_none_is_refused_with_the_reason(runtime: Any, tmp_path: Path) -> None:
     path = tmp_path / "engine.plan"
     path.write_bytes(b"not a plan" * 100)
-    with pytest.raises(EngineError, match="refuses .*engine.plan: .*Serialization"):
+    with pytest.raises(EngineError, match=r"refuses .*engine.plan: .*Serialization"):
         Plan(runtime.__name__, path, (1, 64, 96, 3), torch.device("cpu"))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 import cv2
 import numpy as np
@@ -13,7 +14,7 @@ import torch
 
 from rtseg.backends.base import Parallelism
 from rtseg.errors import EngineError, InputSizeError
-from rtseg.export.deploy_graph import DeployGraph
+from rtseg.export.deploy_graph import DeployGraph, FloatPrecision, Labelling
 from rtseg.export.eager import eager_engine
 from rtseg.frames import Image
 from rtseg.networks.batch_norm import foldable_pairs
@@ -142,6 +143,25 @@ def test_the_exported_program_says_the_same(trained: TrainedNetwork, streets: li
     pixels = next(node for node in program.graph.nodes if node.name == "images_bgr")
     takers = {str(user.target) for user in pixels.users}
     assert takers <= {"aten.to.dtype", "aten._assert_tensor_metadata.default"}, "cast first"
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_both_ways_of_labelling_agree_even_on_ties(
+    linknet: TrainedNetwork, streets: list[Image], precision: FloatPrecision
+) -> None:
+    hw = (100, 150)
+    images = torch.from_numpy(scaled(streets[:1], hw)[0][None])
+    graphs = [DeployGraph(linknet, hw, precision, "labels", way) for way in get_args(Labelling)]
+    assert graphs[0](images).dtype is graphs[1](images).dtype is torch.int8
+    assert torch.equal(graphs[0](images), graphs[1](images))
+    for graph in graphs:  # equal logits everywhere: the first class wins
+        torch.nn.init.zeros_(graph.network.classifier.weight)
+        torch.nn.init.ones_(graph.network.classifier.bias)
+        assert not graph(images).any()
+
+
+def test_a_graph_knows_whether_it_resizes(trained: TrainedNetwork) -> None:
+    assert DeployGraph(trained, (100, 150)).resizes() == (trained.card.network != "linknet")
 
 
 @pytest.mark.parametrize("hw", [(0, 64), (64, 20_000)])

@@ -63,6 +63,8 @@ class Panel:
         keep, ink = self._done
         area = image_bgr[top : top + self.height, left : left + self.width]
         height, width = area.shape[:2]
+        if not area.size:
+            return
         dimmed = cv2.multiply(area, keep[:height, :width], scale=1 / 255)
         cv2.add(dimmed, ink[:height, :width], dst=area)
 

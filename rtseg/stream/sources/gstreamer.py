@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import subprocess
+
 import cv2
 
 from rtseg.errors import SourceError
@@ -24,6 +28,9 @@ _FLIP_METHODS = {
     Orientation(3, True): 5,
 }
 """What nvvidconv calls them: 1 and 3 turn counterclockwise and clockwise, 5 and 7 the diagonals."""
+_ELEMENT = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_INSPECT_S = 60
+"""GStreamer's first look at its plugins takes a while."""
 _NEWEST = "appsink drop=true max-buffers=1 sync=false"
 
 
@@ -39,10 +46,9 @@ class GStreamerCapture(OpenCVCapture):
         self.turns_itself = is_csi
         pipeline = csi_pipeline(config) if is_csi else gst_pipeline(config.uri)
         _check_opencv(self.name)
-        wait_ms = int(1000 * config.timeout_s)
-        limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, wait_ms, cv2.CAP_PROP_READ_TIMEOUT_MSEC, wait_ms]
+        _check_elements(self.name, pipeline)
         with quiet_opencv():
-            self._capture = cv2.VideoCapture(pipeline, cv2.CAP_GSTREAMER, limits)
+            self._capture = _open(pipeline, config.timeout_s)
         try:
             if not self._capture.isOpened():
                 raise SourceError(
@@ -119,3 +125,41 @@ def _check_opencv(name: str) -> None:
             "Jetson take JetPack's (pip uninstall opencv-python), on Debian and Ubuntu that of "
             "apt install python3-opencv, elsewhere build it with -D WITH_GSTREAMER=ON"
         )
+
+
+def _check_elements(name: str, pipeline: str) -> None:
+    """Look for each element by GStreamer's own tool, where it is: OpenCV before 4.8 would hang.
+
+    Raises:
+        SourceError: one is missing.
+    """
+    tool = shutil.which("gst-inspect-1.0")
+    for element in elements_of(pipeline) if tool else []:
+        command = [str(tool), "--exists", element]
+        try:
+            found = subprocess.run(command, capture_output=True, timeout=_INSPECT_S, check=False)
+        except (OSError, subprocess.TimeoutExpired):
+            return
+        if found.returncode == 1:
+            raise SourceError(
+                f"{name}: this machine's GStreamer has no element {element!r}; install the plugin "
+                "that brings it (nvarguscamerasrc is on Jetsons only)"
+            )
+
+
+def elements_of(pipeline: str) -> list[str]:
+    """Return the names of a pipeline's elements, each once; caps, references and values are none.
+
+    >>> elements_of("v4l2src device=/dev/video0 ! video/x-raw,width=64 ! tee name=t t. ! queue")
+    ['v4l2src', 'tee', 'queue']
+    """
+    first_words = (piece.split(maxsplit=1)[0] for piece in pipeline.split("!") if piece.strip())
+    return list(dict.fromkeys(word for word in first_words if _ELEMENT.fullmatch(word)))
+
+
+def _open(pipeline: str, timeout_s: float) -> cv2.VideoCapture:
+    """Open a pipeline with limits to waiting, or without where this OpenCV knows none."""
+    wait_ms = int(1000 * timeout_s)
+    limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, wait_ms, cv2.CAP_PROP_READ_TIMEOUT_MSEC, wait_ms]
+    capture = cv2.VideoCapture(pipeline, cv2.CAP_GSTREAMER, limits)
+    return capture if capture.isOpened() else cv2.VideoCapture(pipeline, cv2.CAP_GSTREAMER)

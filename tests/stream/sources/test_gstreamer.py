@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 import cv2
@@ -10,7 +11,7 @@ import pytest
 
 from rtseg.errors import SourceError
 from rtseg.stream.sources import SourceConfig, open_source
-from rtseg.stream.sources.gstreamer import csi_pipeline, gst_pipeline
+from rtseg.stream.sources.gstreamer import csi_pipeline, elements_of, gst_pipeline
 
 HAS_GSTREAMER = cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER)
 NEWEST = "appsink drop=true max-buffers=1 sync=false"
@@ -61,6 +62,12 @@ def test_a_pipeline_without_an_end_gets_one_for_the_newest_picture() -> None:
     assert gst_pipeline(f"gst://{own}") == own
 
 
+def test_the_elements_of_a_pipeline() -> None:
+    own = ["nvarguscamerasrc", "nvvidconv", "videoconvert", "appsink"]
+    assert elements_of(csi_pipeline(SourceConfig(uri="csi://0"))) == own
+    assert elements_of("a ! b name=x ! video/x-raw,format=BGR ! x. ! 'q r' ! a") == ["a", "b"]
+
+
 def test_no_pipeline() -> None:
     with pytest.raises(SourceError, match="needs a pipeline"):
         open_source(SourceConfig(uri="gst://"))
@@ -86,7 +93,9 @@ def test_a_pipeline_that_ends_ends_the_source() -> None:
     np.testing.assert_allclose(frames[0].image_bgr[24, 32], (0, 0, 255), atol=3)
 
 
-@pytest.mark.skipif(not HAS_GSTREAMER, reason="this OpenCV has no GStreamer")
+@pytest.mark.skipif(not HAS_GSTREAMER or not shutil.which("gst-inspect-1.0"), reason="no GStreamer")
 def test_a_pipeline_that_does_not_play() -> None:
+    with pytest.raises(SourceError, match="no element 'nosuchelement'"):
+        open_source(SourceConfig(uri="gst://nosuchelement ! videoconvert"))
     with pytest.raises(SourceError, match="gst-launch"):
-        open_source(SourceConfig(uri="gst://nosuchelement"))
+        open_source(SourceConfig(uri="gst://filesrc location=/no/such/file"))
