@@ -54,7 +54,7 @@ class Sink(ABC):
     idle_s: ClassVar[float | None] = None
     """How long without a picture until `idle` is called, and again and again; None: never."""
 
-    def open(self, info: StreamInfo) -> None:
+    def open(self, info: StreamInfo) -> None:  # noqa: B027  # not every sink needs it
         """Get ready; refuse now what can be refused now (a file that exists, no display).
 
         Raises:
@@ -69,10 +69,10 @@ class Sink(ABC):
             SinkError: it can't be written; what was written before is kept.
         """
 
-    def idle(self) -> None:
+    def idle(self) -> None:  # noqa: B027
         """Look after what lives between pictures, such as a window's keys; see `idle_s`."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027
         """Finish the output so that it can be used; a sink can be closed twice.
 
         Raises:

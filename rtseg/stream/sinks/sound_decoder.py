@@ -77,7 +77,7 @@ class _MemoryFile:
             return None
 
     def decoder(self, packet: Any) -> Any | None:
-        """Write a packet, and return the decoder of what was written; None where it can't decode."""
+        """Write a packet; return the decoder of what was written, None where it can't decode."""
         first = av.Packet(bytes(packet))
         first.time_base, first.stream = packet.time_base, self._stream
         first.pts = first.dts = 0

@@ -59,7 +59,7 @@ class BgrConverter:
         plane: Any = scaled.planes[0]
         rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
         # Made for this call, so that the array may keep its memory; only padded rows are copied.
-        image: Image = np.require(rows[:height, : 3 * width], requirements="CW")
+        image: Image = np.require(rows[:height, : 3 * width], requirements=["C", "W"])
         image = image.reshape(height, width, 3)
         if self._is_limited_grey(frame):
             image = np.asarray(cv2.LUT(image, _STRETCHED), np.uint8)
