@@ -6,10 +6,6 @@ sets of the CPU, or the compute capability of the GPU, that it was built on.
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -60,36 +56,23 @@ class InductorBackend(Backend):
 
 
 def _load_package(path: Path, run_single_threaded: bool, runners: int, device_index: int) -> Run:
-    # Takes seconds to import, and only this needs it.
-    from torch._inductor.package.package import load_package
+    """Return the package's graph.
 
+    The loader is called as it is: torch's Python around it takes seconds to import, and calls a
+    package outdated where there is no compiler to ask for the instruction sets.
+    """
     try:
-        with _quiet_loader():
-            loaded: Any = load_package(
-                str(path), "model", run_single_threaded, runners, device_index
-            )
+        loader: Any = torch._C._aoti.AOTIModelPackageLoader(
+            str(path), "model", run_single_threaded, runners, device_index
+        )
     except Exception as error:  # the loader raises what it likes
         raise EngineError(f"torch {torch.__version__} can't load {path}: {error}") from error
 
     def run(images_bgr: Tensor) -> Tensor:
-        output: Tensor = loaded(images_bgr)
+        output: Tensor = loader.boxed_run([images_bgr])[0]
         return output
 
     return run
-
-
-@contextmanager
-def _quiet_loader() -> Iterator[None]:
-    """Keep the loader from calling a package outdated where no compiler is installed to ask."""
-    logger = logging.getLogger("torch._inductor.package.package")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
 
 
 BACKENDS.add("inductor", InductorBackend())

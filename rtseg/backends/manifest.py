@@ -17,6 +17,8 @@ from rtseg.fit import FitMode
 
 FORMAT_VERSION: Literal[1] = 1
 """Version of the manifest; another one is refused."""
+GRAPH_VERSION = 1
+"""Version of what exporting makes of a network; raised when the same wish gives another file."""
 KEY_DIGITS = 8
 SAFE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,127}$"
 """What may be part of a folder's or a file's name."""
@@ -41,6 +43,7 @@ class EngineSpec(Config):
     versions: dict[str, str] = Field(description="Packages that the file depends on.")
     machine: Machine
     arguments: dict[str, Argument] = Field(default_factory=dict, description="Of the build.")
+    graph_version: int = Field(default=GRAPH_VERSION, ge=1, description="Of the deploy graph.")
 
     @field_validator("input_hw")
     @classmethod

@@ -111,5 +111,5 @@ def _sync(folder: Path) -> None:
     """Bring every file to the disk before the rename makes the folder an engine."""
     for path in folder.rglob("*"):
         if path.is_file():
-            with path.open("rb") as file:
+            with path.open("rb+") as file:
                 os.fsync(file.fileno())

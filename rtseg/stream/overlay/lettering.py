@@ -30,6 +30,8 @@ _REGULAR, _BOLD = 400, 600
 _STROKE_SUPERSAMPLING = 4
 _STROKE_CAPITAL_PX = 21
 """Height of a capital letter of OpenCV's stroke font at scale 1."""
+_REGULAR_STROKE, _BOLD_STROKE = 0.09, 0.125
+"""Thickness of the stroke font's lines, in text sizes."""
 _CAPITAL = 0.7
 """Height of a capital letter, in text sizes."""
 
@@ -103,16 +105,17 @@ class _StrokeFont:
     def __init__(self, size_px: float) -> None:
         self._line_px = math.ceil(_LINE * size_px)
         self._large = size_px * _STROKE_SUPERSAMPLING
-        self._scale = _CAPITAL * self._large / _STROKE_CAPITAL_PX
+        # A stroke reaches half its thickness beyond its path, at the top and at the foot.
+        self._scale = (_CAPITAL - _REGULAR_STROKE) * self._large / _STROKE_CAPITAL_PX
 
     def line(self, text: str, bold: bool) -> Mask:
         text, times = to_ascii(text), _STROKE_SUPERSAMPLING
-        thickness = max(1, round(self._large * (0.125 if bold else 0.09)))
+        thickness = max(1, round(self._large * (_BOLD_STROKE if bold else _REGULAR_STROKE)))
         face = cv2.FONT_HERSHEY_SIMPLEX
         (width, _), _ = cv2.getTextSize(text, face, self._scale, thickness)
         columns = math.ceil((width + thickness) / times) if text else 0
         canvas = np.zeros((self._line_px * times, max(1, columns) * times), np.uint8)
-        foot = thickness // 2, round(_BASELINE * self._large)
+        foot = thickness // 2, round(_BASELINE * self._large) - thickness // 2
         cv2.putText(canvas, text, foot, face, self._scale, 255, thickness, cv2.LINE_AA)
         small = cv2.resize(canvas, (max(1, columns), self._line_px), interpolation=cv2.INTER_AREA)
         return np.asarray(small, np.uint8)[:, :columns]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import subprocess
 import sys
 
@@ -31,7 +32,7 @@ def display_problem() -> str | None:
     Qt ends the whole process where it can't reach the display. So the first connection is made by
     a process of its own.
     """
-    if not cv2.currentUIFramework():
+    if not _toolkit():
         return (
             "this OpenCV can't show windows (opencv-python-headless?): pip uninstall "
             "opencv-python-headless, then pip install --force-reinstall opencv-python"
@@ -41,6 +42,14 @@ def display_problem() -> str | None:
     ):
         return "there is no display here (neither DISPLAY nor WAYLAND_DISPLAY is set)"
     return _probe()
+
+
+def _toolkit() -> str:
+    """Return the name of OpenCV's window toolkit; empty where it was built without one."""
+    if hasattr(cv2, "currentUIFramework"):
+        return str(cv2.currentUIFramework())
+    found = re.search(r"^\s*GUI:[ \t]*(\S*)", cv2.getBuildInformation(), re.MULTILINE)
+    return found[1].replace("NONE", "") if found else ""
 
 
 def _probe() -> str | None:

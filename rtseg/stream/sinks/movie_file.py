@@ -23,6 +23,8 @@ _INTERLEAVE_US = 250_000
 """How long a picture waits for sound that is late."""
 _MOVFLAGS = "empty_moov+default_base_moof+frag_keyframe+frag_discont"
 _INDEX_AT_THE_END, _NO_INDEX = "+hybrid_fragmented", "+skip_trailer"
+_CAN_ADD_INDEX = av.library_versions["libavformat"] >= (62, 0, 0)
+"""FFmpeg 7.1 has the flag, but then writes an index in which there are no pictures."""
 
 
 class MovieFile:
@@ -111,9 +113,15 @@ def _muxer_options(path: Path, *, live: bool) -> dict[str, str]:
         return {**options, "cluster_time_limit": str(_FRAGMENT_US // 1000)}
     return {
         **options,
-        "movflags": _MOVFLAGS + (_NO_INDEX if live else _INDEX_AT_THE_END),
+        "movflags": _MOVFLAGS + _index_flag(live=live),
         "frag_duration": str(_FRAGMENT_US),
         # Without edit lists a track that begins late has its first picture moved to 0.
         "use_editlist": "1",
         "movie_timescale": "90000",
     }
+
+
+def _index_flag(*, live: bool) -> str:
+    if live:
+        return _NO_INDEX
+    return _INDEX_AT_THE_END if _CAN_ADD_INDEX else ""

@@ -66,7 +66,7 @@ class BgrConverter:
         return image
 
     def _is_limited_grey(self, frame: Any) -> bool:
-        """Return whether black is 16 and white 235, which the scaler doesn't heed in grey."""
+        """Return whether black is 16 and white 235 in a grey picture."""
         if not frame.format.name.startswith(("gray", "ya")):
             return False
         colour_range = int(frame.color_range)
@@ -93,7 +93,8 @@ def _colours(frame: Any) -> dict[str, Any]:
     if frame.format.is_rgb or name.startswith(("pal8", "bayer", "mono")):
         return {}
     matrix = int(frame.colorspace)
-    is_full = int(frame.color_range) == _FULL or name.startswith("yuvj")
+    # What grey has of a range is left to `_is_limited_grey`: the scaler heeds it for some depths.
+    is_full = int(frame.color_range) == _FULL or name.startswith(("yuvj", "gray", "ya"))
     arguments = {
         "src_color_range": "JPEG" if is_full else "MPEG",
         "dst_color_range": "JPEG",

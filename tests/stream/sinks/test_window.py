@@ -213,5 +213,5 @@ def test_without_a_display_nothing_is_tried(
 
 @pytest.mark.usefixtures("fresh_probe")
 def test_an_opencv_without_windows_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cv2, "currentUIFramework", lambda: "")
+    monkeypatch.setattr(display_module, "_toolkit", lambda: "")
     assert "opencv-python-headless" in str(display_module.display_problem())
