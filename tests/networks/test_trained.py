@@ -213,7 +213,7 @@ def test_a_missing_file_names_the_closest_shipped_weights(
 
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:
-    assert f"{tmp_path} is a directory" in refusal(tmp_path)
+    assert f"the folder {tmp_path} has no best.safetensors" in refusal(tmp_path)
 
 
 def cut(part: float) -> Callable[[bytes], bytes]:
