@@ -75,8 +75,7 @@ def _draw_rates(axes: Axes, cases: list[CaseReport]) -> None:
         label = _once("bound", row)
         axes.plot([bound, bound], [row - 0.42, row + 0.02], color=BOUND, lw=2, label=label)
     _name_rows(axes, [case.title for case in cases])
-    if cases:
-        axes.legend(fontsize=8, loc="lower right")
+    _legend(axes)
 
 
 def _once(label: str, row: int) -> str:
@@ -113,8 +112,17 @@ def _draw_costs(axes: Axes, cases: list[CaseReport]) -> None:
         )  # fmt: skip
     _name_rows(axes, [case.parts.engine for case in cases if case.parts])
     axes.margins(x=0.1)
-    if cases:
-        axes.legend(fontsize=8, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.12))
+    _legend(axes)
+
+
+def _legend(axes: Axes) -> None:
+    """Explain the colours below the axes, where they hide no bar."""
+    handles, labels = axes.get_legend_handles_labels()
+    if handles:
+        axes.legend(
+            handles, labels, fontsize=8, ncols=3, frameon=False, loc="upper center",
+            bbox_to_anchor=(0.5, -0.12),
+        )  # fmt: skip
 
 
 def _name_rows(axes: Axes, names: list[str]) -> None:

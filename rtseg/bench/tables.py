@@ -28,9 +28,9 @@ class Grid:
     def rich(self) -> Table:
         """Return it for a terminal."""
         table = Table(box=SIMPLE_HEAD, title=self.title, title_justify="left", pad_edge=False)
-        table.add_column(self.columns[0], overflow="fold", min_width=18)
+        table.add_column(self.columns[0], overflow="fold")
         for column in self.columns[1:]:
-            table.add_column(column, justify="right")
+            table.add_column(column, justify="right", overflow="fold")
         for row in self.rows:
             table.add_row(*map(Text, row))
         return table
@@ -53,8 +53,8 @@ def heading(report: Report) -> list[str]:
         f"{machine.processor}, {machine.cores} cores, {machine.memory_gib:.0f} GiB{gpu}",
         f"{machine.rates_of}: {rates}, {machine.copy_gb_s:.0f} GB/s copied",
         versions,
-        f"{report.source}, at most {report.frames} frames, median of {report.repetitions} "
-        f"repetitions (least-greatest), load before {load}, {report.date}",
+        f"{report.source}, at most {report.frames} frames, load before {load}, {report.date}",
+        f"median of {report.repetitions} repetitions (least-greatest)",
     ]
     if report.busy:
         lines.append("WARNING: other programs were at work; ratios hold, absolute figures don't")
@@ -67,7 +67,7 @@ def grids(report: Report) -> list[Grid]:
     found = [_parts_grid(case.parts) for case in report.cases if case.parts is not None]
     if not measured:
         return found
-    return [throughput(measured), latency(measured), *found]
+    return [throughput(measured), ages(measured), start_up(measured), *found]
 
 
 def throughput(cases: Sequence[CaseReport]) -> Grid:
@@ -78,41 +78,50 @@ def throughput(cases: Sequence[CaseReport]) -> Grid:
             case.of_streams(lambda run: run.fps).text(),
             _text(case.of_naives(lambda run: run.fps)),
             _text(case.speedup(), 2),
-            case.of_streams(bound_fps).text(),
+            f"{case.of_streams(bound_fps).median:.1f}",
             case.of_streams(share_of_bound).text(2),
-            case.of_streams(lambda run: run.cpu_ms).text(),
-            _text(case.of_naives(lambda run: run.cpu_ms)),
+            case.of_streams(lambda run: run.cpu_ms).text(0),
+            _text(case.of_naives(lambda run: run.cpu_ms), 0),
         )
         for case in cases
     ]
     columns = (
-        "engine", "frames/s", "naive loop", "times naive", "bound", "of bound", "CPU ms",
-        "naive CPU ms",
+        "engine", "frames/s", "naive", "times naive", "bound", "of bound", "CPU ms", "naive",
     )  # fmt: skip
-    return Grid("Throughput, from file to labelled file", columns, tuple(rows))
+    title = "Throughput from file to labelled file, and CPU time a frame; naive: the loop"
+    return Grid(title, columns, tuple(rows))
 
 
-def latency(cases: Sequence[CaseReport]) -> Grid:
-    """Return the ages of frames, memory and start-up."""
+def ages(cases: Sequence[CaseReport]) -> Grid:
+    """Return the ages of frames."""
     rows = []
     for case in cases:
-        ages = [run.age for run in case.streams if run.age is not None]
-        percentiles = [
-            Spread.of([getattr(age, name) for age in ages]).text(0) if ages else ABSENT
+        times = [run.age for run in case.streams if run.age is not None]
+        percentiles = (
+            Spread.of([getattr(age, name) for age in times]).text(0) if times else ABSENT
             for name in ("p50", "p90", "p99", "max")
-        ]
-        first_s = case.of_streams(lambda run: run.first_picture_s).text()
-        built_s = ABSENT if case.build_s is None else f"{case.build_s:.0f}"
-        opened_s = case.of_streams(lambda run: run.open_s).text()
-        memory = case.of_streams(lambda run: run.peak_mib).text(0)
-        naive_memory = _text(case.of_naives(lambda run: run.peak_mib), 0)
-        row = (case.title, *percentiles, memory, naive_memory, first_s, built_s, opened_s)
-        rows.append(row)
-    columns = (
-        "engine", "age ms p50", "p90", "p99", "max", "peak MiB", "naive MiB", "first picture s",
-        "build s", "open s",
-    )  # fmt: skip
-    return Grid("Frame age (unclipped), memory, start-up", columns, tuple(rows))
+        )
+        rows.append((case.title, *percentiles))
+    title = "Frame age in ms, captured to finished picture, unclipped; files wait in the pipeline"
+    return Grid(title, ("engine", "p50", "p90", "p99", "max"), tuple(rows))
+
+
+def start_up(cases: Sequence[CaseReport]) -> Grid:
+    """Return memory, and the time until there is something to see."""
+    rows = [
+        (
+            case.title,
+            case.of_streams(lambda run: run.peak_mib).text(0),
+            _text(case.of_naives(lambda run: run.peak_mib), 0),
+            _device_memory(case),
+            case.of_streams(lambda run: run.first_picture_s).text(),
+            case.of_streams(lambda run: run.open_s).text(),
+            ABSENT if case.build_s is None else f"{case.build_s:.0f}",
+        )
+        for case in cases
+    ]
+    columns = ("engine", "peak MiB", "naive", "on GPU", "first picture s", "open s", "build s")
+    return Grid("Memory, and start-up from the start of the process", columns, tuple(rows))
 
 
 def _parts_grid(parts: Parts) -> Grid:
@@ -132,6 +141,11 @@ def _parts_grid(parts: Parts) -> Grid:
     title = f"Each stage alone: {parts.engine}, frames {width}x{height}"
     columns = ("stage", "wall ms p50", "least", "CPU ms mean", "of the way")
     return Grid(title, columns, tuple(rows))
+
+
+def _device_memory(case: CaseReport) -> str:
+    peak = case.of_streams(lambda run: run.device_peak_mib)
+    return peak.text(0) if peak.high > 0 else ABSENT
 
 
 def _text(spread: Spread | None, digits: int = 1) -> str:

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
+import cv2  # noqa: F401  (where PyAV is loaded before it, the windows of some OpenCVs hang)
+
 
 class _CallableRoom(ModuleType):
     def __call__(self, *args: Any, **settings: Any) -> Iterator[Any]:

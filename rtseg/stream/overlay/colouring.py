@@ -39,6 +39,9 @@ class Colouring:
         self._hides_classes = len(self.coloured) < len(classes)
         shown = self.palette.copy()
         shown[hidden > 0] = 0
+        white = np.full_like(shown, 255)
+        lighter = cv2.addWeighted(shown, 1 - LIGHTER, white, LIGHTER, 0)
+        self._line_lut = np.asarray(lighter, np.uint8)[:, None]
         self._lut = np.ascontiguousarray(shown[:, None])
 
     def paint(self, frame_bgr: Image, labels: Labels, out: Image) -> None:
@@ -55,22 +58,18 @@ class Colouring:
         uncoloured = self._uncoloured(labels)
         if uncoloured is not None:
             cv2.copyTo(frame_bgr, uncoloured, out)
-        self._outline(colours, labels, uncoloured, out)
+        if self._style.outlines:
+            self._outline(labels, uncoloured, out)
 
     def paint_alone(self, labels: Labels, out: Image) -> None:
         """Write the colours without the frame; what isn't coloured is black."""
         cv2.applyColorMap(labels, self._lut, dst=out)
 
-    def _outline(
-        self, colours: npt.NDArray[np.uint8], labels: Labels, uncoloured: Labels | None, out: Image
-    ) -> None:
-        if not self._style.outlines:
-            return
-        mask = outline_mask(labels)
+    def _outline(self, labels: Labels, uncoloured: Labels | None, out: Image) -> None:
+        lines = outline_mask(labels)
         if uncoloured is not None:
-            mask = np.asarray(cv2.subtract(mask, uncoloured), np.uint8)
-        lines = cv2.addWeighted(colours, 1 - LIGHTER, colours, 0, 255 * LIGHTER)
-        cv2.copyTo(lines, mask, out)
+            lines &= uncoloured == 0
+        cv2.copyTo(cv2.applyColorMap(labels, self._line_lut), lines.view(np.uint8), out)
 
     def _uncoloured(self, labels: Labels) -> Labels | None:
         """Return 255 where the frame stays as it is; None where nothing does."""

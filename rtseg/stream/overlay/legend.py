@@ -16,6 +16,8 @@ from rtseg.stream.overlay.panel import FAINT_TEXT, RIM, TEXT, Panel, rounded_rec
 
 SMOOTHING_S = 0.5
 """Time constant over which shares are averaged, seconds of the source's time."""
+SAMPLED_S = 0.09
+"""Class maps are counted when at least so much time has passed since the last."""
 REFRESH_S = 0.5
 """How often the numbers change."""
 APPEARS, DISAPPEARS = 0.002, 0.0005
@@ -50,7 +52,9 @@ class Legend:
         self._panel: tuple[tuple[Layout, int, tuple[Row, ...]], Panel] | None = None
 
     def update(self, labels: Labels, pts_s: float) -> None:
-        """Take the next class map, uint8 [H, W], at its time."""
+        """Take the next class map, uint8 [H, W], at its time; some are passed over."""
+        if self._shares is not None and 0 <= pts_s - self._pts_s < SAMPLED_S:
+            return
         current = class_shares(labels, len(self._classes))
         passed_s = pts_s - self._pts_s
         fresh = self._shares is None or passed_s < 0 or passed_s > 4 * SMOOTHING_S

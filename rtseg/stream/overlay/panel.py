@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
@@ -35,14 +37,11 @@ class Panel:
     corner_px: int
     _ink: npt.NDArray[np.float32] = field(init=False, repr=False)
     _alpha: npt.NDArray[np.float32] = field(init=False, repr=False)
-    _done: tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]] | None = field(
-        init=False, default=None, repr=False
-    )
+    _done: tuple[Any, Any] | None = field(init=False, default=None, repr=False)
 
     def __post_init__(self) -> None:
-        shape = rounded_rectangle(self.height, self.width, self.corner_px)
-        self._alpha = shape.astype(np.float32) * np.float32(BACKGROUND_ALPHA / 255)
-        self._ink = self._alpha[..., None] * np.array(BACKGROUND, np.float32)
+        alpha, ink = _empty(self.height, self.width, self.corner_px)
+        self._alpha, self._ink = alpha.copy(), ink.copy()
 
     def draw(self, mask: Mask, left: int, top: int, colour: Bgr) -> None:
         """Ink a mask at a place, in a colour; what lies outside the panel is cut off."""
@@ -58,8 +57,8 @@ class Panel:
     def blend(self, image_bgr: npt.NDArray[np.uint8], left: int, top: int) -> None:
         """Lay the panel over a picture, in place; what lies outside the picture is cut off."""
         if self._done is None:
-            kept = np.repeat(255 - self._alpha[..., None] * 255, 3, axis=2)
-            self._done = kept.round().astype(np.uint8), self._ink.round().astype(np.uint8)
+            kept = (255.5 - self._alpha * 255).astype(np.uint8)
+            self._done = cv2.merge([kept, kept, kept]), (self._ink + 0.5).astype(np.uint8)
         keep, ink = self._done
         area = image_bgr[top : top + self.height, left : left + self.width]
         height, width = area.shape[:2]
@@ -69,8 +68,22 @@ class Panel:
         cv2.add(dimmed, ink[:height, :width], dst=area)
 
 
+@lru_cache(maxsize=32)
+def _empty(
+    height: int, width: int, corner_px: int
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Return opacity and ink of a panel without content, for copies."""
+    shape = rounded_rectangle(height, width, corner_px)
+    alpha = shape.astype(np.float32) * np.float32(BACKGROUND_ALPHA / 255)
+    return alpha, alpha[..., None] * np.array(BACKGROUND, np.float32)
+
+
+@lru_cache(maxsize=64)
 def rounded_rectangle(height: int, width: int, corner_px: int) -> Mask:
-    """Return a filled rectangle with smooth round corners as a mask, uint8 [height, width]."""
+    """Return a filled rectangle with smooth round corners as a mask, uint8 [height, width].
+
+    Don't write to it.
+    """
     radius = max(0, min(corner_px, height // 2, width // 2))
     mask = np.full((height, width), 255, np.uint8)
     if radius:

@@ -10,14 +10,19 @@ import sys
 
 import cv2
 
-_TIMEOUT_S = 20.0
+_TIMEOUT_S = 15.0
 _PROBE = """
-import sys
-sys.path[:] = sys.argv[1:]
+import importlib, sys
+libraries, sys.path[:] = sys.argv[1].split(), sys.argv[2:]
+for library in libraries:
+    importlib.import_module(library)
 import cv2
 cv2.namedWindow("rtseg")
 cv2.destroyAllWindows()
 """
+_RIVALS = ("cv2", "av")
+"""Both bring X11 libraries of their own, of the same names: in some versions and orders of import
+a window then hangs for ever."""
 
 
 def has_display() -> bool:
@@ -29,8 +34,9 @@ def has_display() -> bool:
 def display_problem() -> str | None:
     """Return why no window can be shown, in one line; None where one can be.
 
-    Qt ends the whole process where it can't reach the display. So the first connection is made by
-    a process of its own.
+    Qt ends the whole process where it can't reach the display, and hangs where PyAV's libraries
+    got in its way. So the first window is opened by a process of its own, with the same libraries
+    in the same order.
     """
     if not _toolkit():
         return (
@@ -53,9 +59,10 @@ def _toolkit() -> str:
 
 
 def _probe() -> str | None:
+    libraries = " ".join(name for name in sys.modules if name in _RIVALS)
     try:
         result = subprocess.run(
-            [sys.executable, "-c", _PROBE, *sys.path],
+            [sys.executable, "-c", _PROBE, libraries, *sys.path],
             capture_output=True,
             text=True,
             errors="replace",
@@ -64,7 +71,10 @@ def _probe() -> str | None:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return f"the display doesn't answer within {_TIMEOUT_S:.0f} s"
+        return (
+            f"a window hangs for {_TIMEOUT_S:.0f} s: the display doesn't answer, or this OpenCV "
+            "and this PyAV don't go together (pip install --upgrade opencv-python av)"
+        )
     except OSError as error:
         return f"the display can't be tried: {error.strerror}"
     if result.returncode == 0:

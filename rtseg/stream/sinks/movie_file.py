@@ -10,7 +10,6 @@ from typing import Any
 import av
 from av.error import FFmpegError
 
-from rtseg.errors import SinkError
 from rtseg.stream.sinks.destination import reserve, write_error
 from rtseg.stream.sinks.fragments import cut_torn_tail
 
@@ -99,8 +98,11 @@ class MovieFile:
         return self._started and not self._closed
 
     def _abandon(self) -> None:
-        with contextlib.suppress(SinkError):
-            self.close()
+        """Close the file after a write that failed; FFmpeg need not complain again."""
+        self._closed = True
+        with contextlib.suppress(FFmpegError):
+            self.container.close()
+        self._cut()
 
     def _cut(self) -> None:
         if self._started and self.path.suffix.lower() != ".mkv":

@@ -77,18 +77,25 @@ class _MemoryFile:
             return None
 
     def decoder(self, packet: Any) -> Any | None:
-        """Write a packet; return the decoder of what was written, None where it can't decode."""
+        """Write a packet, and return the decoder of what was written; None where it can't decode.
+
+        The file is closed in any case: the garbage collector would end the process in closing one
+        that was begun.
+        """
         first = av.Packet(bytes(packet))
         first.time_base, first.stream = packet.time_base, self._stream
         first.pts = first.dts = 0
         first.is_keyframe = True
         try:
-            self._container.mux(first)
-            self._container.close()
+            try:
+                self._container.mux(first)
+            finally:
+                self._container.close()
             self._read().decode(first)
             return self._read()
         except (FFmpegError, ValueError, NotImplementedError, IndexError):
             return None
 
     def _read(self) -> Any:
-        return av.open(io.BytesIO(self._bytes.getvalue())).streams.audio[0].codec_context
+        with av.open(io.BytesIO(self._bytes.getvalue())) as written:
+            return written.streams.audio[0].codec_context
