@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
+from rtseg.closing import Closing
 from rtseg.config import load_yaml, set_keys, validate
 from rtseg.frames import ClassMap, Frame, Image, Picture
 from rtseg.opening import open_engine
@@ -21,7 +21,7 @@ from rtseg.stream.settings import DEFAULT_MODEL, StreamConfig
 __all__ = ["Segmenter", "open_engine", "stream"]
 
 
-class Segmenter:
+class Segmenter(Closing):
     """Labels single pictures.
 
     The engine's size follows the first picture; later ones may have any size.
@@ -80,17 +80,6 @@ class Segmenter:
         if self._stages is not None:
             self._stages = None
             self._engine.close()
-
-    def __enter__(self) -> Segmenter:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def stream(

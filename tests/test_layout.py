@@ -13,6 +13,8 @@ PACKAGE = ROOT / "rtseg"
 
 MAY_IMPORT = {
     "errors": set(),
+    "closing": set(),
+    "cores": set(),
     "registry": {"errors"},
     "config": {"errors"},
     "classes": {"errors"},
@@ -28,13 +30,15 @@ MAY_IMPORT = {
         "errors", "registry", "config", "classes", "frames", "metrics", "demo_drive", "device",
         "networks",
     },
-    "backends": {"errors", "registry", "config", "classes", "frames", "fit", "device"},
+    "backends": {
+        "errors", "registry", "config", "classes", "frames", "fit", "device", "closing",
+    },
     "stream": {
         "errors", "registry", "config", "classes", "frames", "metrics", "demo_drive", "fit",
-        "device", "backends",
+        "device", "backends", "closing", "cores",
     },
     "bench": {
-        "errors", "config", "classes", "frames", "demo_drive", "fit", "device", "backends",
+        "errors", "cores", "config", "classes", "frames", "demo_drive", "fit", "device", "backends",
         "stream",
     },
     "export": {

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from rtseg.classes import ClassSet
+from rtseg.closing import Closing
 from rtseg.errors import EngineError
 
 OutputKind = Literal["labels", "scores"]
@@ -80,7 +80,7 @@ class EngineInfo:
         return np.ascontiguousarray(images_bgr)
 
 
-class Engine(ABC):
+class Engine(Closing):
     """A compiled network, ready to run.
 
     `infer` may be called from as many threads at a time as the engine was opened for.
@@ -107,16 +107,5 @@ class Engine(ABC):
         """Return what people should know of it now, a few words; None: nothing."""
         return None
 
-    def close(self) -> None:  # noqa: B027  # not every engine holds something
+    def close(self) -> None:  # not every engine holds something
         """Release the device; an engine can be closed twice."""
-
-    def __enter__(self) -> Engine:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -17,7 +17,7 @@ PREFERENCE = {
     "cuda": ("tensorrt", "inductor", "eager"),
     "cpu": ("openvino", "inductor", "eager"),
 }
-"""By kind of device, the best first."""
+"""What "auto" runs and builds by kind of device, the best first."""
 
 
 @dataclass(frozen=True, slots=True)

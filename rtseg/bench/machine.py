@@ -13,8 +13,8 @@ import torch
 
 from rtseg import __version__
 from rtseg.bench.job import Machine
+from rtseg.cores import usable_cores
 from rtseg.device import computes_in_bf16, cpu_model
-from rtseg.stream.run import usable_cores
 
 PACKAGES = ("torch", "numpy", "opencv-python", "av", "openvino", "tensorrt", "torch-tensorrt")
 MATRIX_SIDE = {"cpu": 1536, "cuda": 8192}

@@ -12,10 +12,11 @@ from rtseg.backends.base import Engine, EngineInfo, Parallelism
 from rtseg.bench.job import Case, Job, Run, Times
 from rtseg.bench.meter import Meter, peak_mib
 from rtseg.bench.naive import naive_loop
+from rtseg.cores import usable_cores
 from rtseg.errors import DataError
 from rtseg.stream.engine_request import EngineOpener, EngineRequest
 from rtseg.stream.latency import Percentiles
-from rtseg.stream.run import Stream, parallelism, usable_cores
+from rtseg.stream.run import Stream, parallelism
 from rtseg.stream.settings import StreamConfig
 
 

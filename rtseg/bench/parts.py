@@ -19,6 +19,7 @@ from rtseg.backends.base import Engine, Parallelism
 from rtseg.bench.job import Job, Part, Parts
 from rtseg.bench.measure import TimedOpener, case_of, frame_hw, stream_config
 from rtseg.bench.meter import PartMeter
+from rtseg.cores import usable_cores
 from rtseg.device import pick_device
 from rtseg.frames import ClassMap, Frame, Picture
 from rtseg.stream.controls import Controls
@@ -30,7 +31,6 @@ from rtseg.stream.overlay.hud import HudValues
 from rtseg.stream.overlay.overlay import Overlay
 from rtseg.stream.postprocess import Postprocess, PostprocessConfig
 from rtseg.stream.preprocess import Preprocess
-from rtseg.stream.run import usable_cores
 from rtseg.stream.settings import StreamConfig
 from rtseg.stream.sinks import open_sinks
 from rtseg.stream.sinks.sink import StreamInfo

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from rtseg.backends.backend import BACKENDS
 from rtseg.backends.base import OutputKind, Precision
+from rtseg.backends.choice import PREFERENCE
 from rtseg.backends.manifest import Argument
 from rtseg.config import Config
 from rtseg.errors import BackendUnavailableError, RtsegError
@@ -18,9 +19,6 @@ from rtseg.export import build as _build  # noqa: F401  # it fills BUILDERS
 from rtseg.export.builder import BUILDERS, BuildRequest
 from rtseg.fit import FitMode
 from rtseg.networks.trained import TrainedNetwork
-
-PREFERRED = {"cuda": ("tensorrt", "inductor", "eager"), "cpu": ("openvino", "inductor", "eager")}
-"""What "auto" builds by kind of device, the best first."""
 
 Side = Annotated[int, Field(ge=8, le=16384)]
 
@@ -132,7 +130,7 @@ def _candidates(config: ExportConfig, request: BuildRequest) -> list[tuple[str, 
     if config.backend != "auto":
         names: tuple[str, ...] = (BACKENDS[config.backend].name,)
     else:
-        names = PREFERRED[request.device.type]
+        names = PREFERENCE[request.device.type]
     pairs: list[tuple[str, Precision]] = []
     for name in names:
         known = BUILDERS[name].precisions

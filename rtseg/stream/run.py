@@ -8,15 +8,15 @@ each sink      Sink.write              a thread of its own; a window has the mai
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Generator, Iterator, Sequence
-from types import TracebackType
 
 import cv2
 
 from rtseg.backends.base import Parallelism
 from rtseg.classes import ClassSet
+from rtseg.closing import Closing
+from rtseg.cores import usable_cores
 from rtseg.device import pick_device
 from rtseg.frames import Picture
 from rtseg.stream.accuracy import AccuracySink
@@ -39,7 +39,7 @@ from rtseg.stream.stage import Stage
 from rtseg.stream.summary import Summary
 
 
-class Stream:
+class Stream(Closing):
     """A configured stream with its source and engine open, ready to run once.
 
     Args:
@@ -139,17 +139,6 @@ class Stream:
             self._source.close()
         self.engine.close()
 
-    def __enter__(self) -> Stream:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def _steps(self) -> list[Step]:
         config, engine = self._config, self.engine
         workers = parallelism(config.engine, self.info.source.live).workers
@@ -205,10 +194,3 @@ def parallelism(config: EngineConfig, live: bool) -> Parallelism:
     cores = usable_cores()
     latency = live if config.priority == "auto" else config.priority == "latency"
     return Parallelism(1, cores) if latency else Parallelism(cores, 1)
-
-
-def usable_cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -40,24 +40,35 @@ WAITS = {
 }
 
 
+Start = Callable[[str], subprocess.Popen[str]]
+
+
 @pytest.fixture
-def start() -> Iterator[Callable[[str, str], subprocess.Popen[str]]]:
+def start_program() -> Iterator[Start]:
+    """Start a program, which is killed at the end of the test, and wait until it is ready."""
     processes: list[subprocess.Popen[str]] = []
 
-    def start_program(wait: str, then: str) -> subprocess.Popen[str]:
-        program = PROGRAM.format(wait=wait, then=then)
+    def start(program: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", program],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         processes.append(process)
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         return process
 
-    yield start_program
+    yield start
     for process in processes:
         process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def start(start_program: Start) -> Callable[[str, str], subprocess.Popen[str]]:
+    return lambda wait, then: start_program(PROGRAM.format(wait=wait, then=then))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -158,23 +169,8 @@ print("over", flush=True)
 
 
 @pytest.fixture
-def start_stream() -> Iterator[Callable[[str], subprocess.Popen[str]]]:
-    processes: list[subprocess.Popen[str]] = []
-
-    def start_program(in_write: str) -> subprocess.Popen[str]:
-        arguments = [sys.executable, "-c", STREAM.replace("{in_write}", in_write)]
-        process = subprocess.Popen(
-            arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        processes.append(process)
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        return process
-
-    yield start_program
-    for process in processes:
-        process.kill()
-        process.communicate()
+def start_stream(start_program: Start) -> Start:
+    return lambda in_write: start_program(STREAM.replace("{in_write}", in_write))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rtseg.cli._doctor.finding import Finding
+from rtseg.cores import usable_cores
 
 CPUINFO = Path("/proc/cpuinfo")
 CGROUP = Path("/sys/fs/cgroup")
@@ -44,8 +45,7 @@ def cores(cpuinfo: Path, cgroup: Path) -> Finding:
     fields = _fields(cpuinfo)
     model = fields.get("model name") or fields.get("hardware") or platform.processor() or "CPU"
     there = os.cpu_count() or 1
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else there
-    usable = min(float(allowed), quota(cgroup))
+    usable = min(float(usable_cores()), quota(cgroup))
     text = f"{model} ({platform.machine()}), {usable:g} of {there} cores usable"
     if usable < 1:
         return Finding("processor", "warn", text, "give this container at least one whole core")

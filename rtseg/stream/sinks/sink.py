@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import TracebackType
 from typing import ClassVar
 
 from rtseg.classes import ClassSet
+from rtseg.closing import Closing
 from rtseg.frames import ClassMap, Picture
 from rtseg.stream.controls import Controls
 from rtseg.stream.latency import Latency
@@ -38,7 +38,7 @@ class StreamInfo:
     redraw: Callable[[ClassMap], Picture] | None = None
 
 
-class Sink(ABC):
+class Sink(Closing):
     """A recording, a window, a folder of pictures, …
 
     Passive: the pipeline calls `open`, `write`, `idle` and `close` from one thread of its own,
@@ -54,7 +54,7 @@ class Sink(ABC):
     idle_s: ClassVar[float | None] = None
     """How long without a picture until `idle` is called, and again and again; None: never."""
 
-    def open(self, info: StreamInfo) -> None:  # noqa: B027  # not every sink needs it
+    def open(self, info: StreamInfo) -> None:  # not every sink needs it
         """Get ready; refuse now what can be refused now (a file that exists, no display).
 
         Raises:
@@ -69,10 +69,10 @@ class Sink(ABC):
             SinkError: it can't be written; what was written before is kept.
         """
 
-    def idle(self) -> None:  # noqa: B027
+    def idle(self) -> None:
         """Look after what lives between pictures, such as a window's keys; see `idle_s`."""
 
-    def close(self) -> None:  # noqa: B027
+    def close(self) -> None:
         """Finish the output so that it can be used; a sink can be closed twice.
 
         Raises:
@@ -82,14 +82,3 @@ class Sink(ABC):
     def problems(self) -> list[str]:
         """Return a line for each thing that people should know of at the end."""
         return []
-
-    def __enter__(self) -> Sink:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()

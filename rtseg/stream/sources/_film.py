@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import av
 import av.error
 from av.codec.context import Flags
 
+from rtseg.cores import usable_cores
 from rtseg.errors import SourceError
 from rtseg.stream.sources._container import read_error
 
@@ -194,13 +194,7 @@ def _prepare_decoder(context: Any, live: bool) -> None:
         context.thread_type = "SLICE"
         context.flags |= Flags.low_delay
         return
-    num_cores = _num_cores()
+    num_cores = usable_cores()
     is_small = (context.width or 0) * (context.height or 0) <= _FULL_HD_PIXELS
     context.thread_count = 1 if is_small and num_cores <= 2 else min(num_cores, _MAX_THREADS)
     context.thread_type = "AUTO"
-
-
-def _num_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import TracebackType
 
 from rtseg.classes import ClassSet
+from rtseg.closing import Closing
 from rtseg.frames import Frame
 from rtseg.stream.audio import AudioTrack
 
@@ -35,7 +35,7 @@ class SourceInfo:
     truth_classes: ClassSet | None = None
 
 
-class Source(ABC):
+class Source(Closing):
     """A camera, a video, pictures, the demo drive.
 
     Passive: it owns no thread, reads in whichever thread calls, and only that thread closes it.
@@ -54,7 +54,7 @@ class Source(ABC):
             SourceError: the source failed; a damaged picture is skipped and counted instead.
         """
 
-    def close(self) -> None:  # noqa: B027
+    def close(self) -> None:
         """Release the device or file; a source can be closed twice."""
 
     def problems(self) -> list[str]:
@@ -64,14 +64,3 @@ class Source(ABC):
     def __iter__(self) -> Iterator[Frame]:
         while (frame := self.read()) is not None:
             yield frame
-
-    def __enter__(self) -> Source:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
