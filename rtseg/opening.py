@@ -63,6 +63,7 @@ class _Search:
             file_sha256(self.weights),
             config.precision,
             request.output,
+            threads=request.parallelism.threads,
         )
 
     def choose(self) -> Choice:
@@ -105,6 +106,7 @@ class _Search:
         return [
             *(str(self.weights), "--size", f"{width}x{height}", "--device", config.device),
             *("--output", self.wanted.output, "--precision", config.precision),
+            *("--threads", str(self.request.parallelism.threads)),
             *("--engines", str(self.root)),
         ]
 

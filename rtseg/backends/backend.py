@@ -11,6 +11,7 @@ from rtseg.backends.base import Engine, Parallelism, Precision
 from rtseg.backends.engine_folder import EngineFolder
 from rtseg.backends.machine import this_machine
 from rtseg.backends.manifest import EngineSpec
+from rtseg.device import computes_in_bf16
 from rtseg.errors import EngineError
 from rtseg.registry import Registry
 
@@ -61,7 +62,9 @@ class Backend(ABC):
 
     def float_precisions(self, device: torch.device) -> tuple[Precision, ...]:
         """Return the floating-point precisions by preference on `device`, for "auto"."""
-        half: tuple[Precision, ...] = ("fp16", "bf16") if device.type == "cuda" else ("bf16",)
+        half: tuple[Precision, ...] = ("fp16", "bf16")
+        if device.type != "cuda":  # emulated, bf16 takes ten times as long as fp32
+            half = ("bf16",) if computes_in_bf16(device) else ()
         order: tuple[Precision, ...] = (*half, "fp32")
         return tuple(precision for precision in order if precision in self.precisions)
 

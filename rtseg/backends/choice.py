@@ -32,6 +32,8 @@ class Wanted:
         precision: a precision, or "auto": the fastest floating-point one that was built.
         output: labels or scores.
         batch: pictures per call.
+        threads: cores per call on the CPU; among engines that are compiled for a number of them,
+            those for this one come first. 0: no matter.
     """
 
     model: str
@@ -40,6 +42,7 @@ class Wanted:
     precision: str = "auto"
     output: OutputKind = "labels"
     batch: int = 1
+    threads: int = 0
 
     def __str__(self) -> str:
         size = f" {self.input_hw[1]}x{self.input_hw[0]}" if self.input_hw else ""
@@ -80,8 +83,10 @@ class Choice:
 def find_engine(root: Path, wanted: Wanted, backend: Backend, device: torch.device) -> Found:
     """Look for the engine of a backend that fits `wanted` and runs on `device`.
 
-    Every candidate's manifest is compared with this machine, and the files with the manifest;
-    of several, the one in the preferred precision is taken, then the newest.
+    Every candidate's manifest is compared with this machine, and the files with the manifest; one
+    that was never compared with its network is passed over (it runs where it is asked for by its
+    folder). Of several, the one in the preferred precision is taken, then one compiled for as many
+    cores, then the newest.
     """
     fitting: list[EngineFolder] = []
     refused: list[str] = []
@@ -89,6 +94,7 @@ def find_engine(root: Path, wanted: Wanted, backend: Backend, device: torch.devi
         try:
             backend.check(folder, device)
             folder.check_files()
+            _require_proof(folder)
             fitting.append(folder)
         except RtsegError as error:
             refused.append(str(error))
@@ -96,7 +102,10 @@ def find_engine(root: Path, wanted: Wanted, backend: Backend, device: torch.devi
         return Found(None, refused[0] if refused else f"no engine of {wanted} was built for it")
     order = backend.float_precisions(device)
     order = (*order, "int8") if wanted.precision == "int8" else order
-    best = min(reversed(sorted(fitting, key=_built_at)), key=lambda f: _rank(f, order))
+    best = min(
+        reversed(sorted(fitting, key=_built_at)),
+        key=lambda folder: (_rank(folder, order), _for_other_cores(folder, wanted.threads)),
+    )
     return Found(best, f"{best.path.name}, built {best.manifest.built_at[:10]}")
 
 
@@ -171,6 +180,14 @@ def _candidates(root: Path, wanted: Wanted, backend: Backend) -> Iterator[Engine
             yield folder
 
 
+def _require_proof(folder: EngineFolder) -> None:
+    if folder.manifest.parity is None:
+        raise EngineError(
+            f"{folder.path.name} was never compared with its network (--unproven): try it with "
+            f"'rtseg selftest {folder.path}', then name the folder as the model"
+        )
+
+
 def _preferred(device: torch.device) -> list[str]:
     """Return the registered backends, those of the table first and eager last."""
     table = [name for name in PREFERENCE.get(device.type, ()) if name in BACKENDS]
@@ -185,6 +202,11 @@ def _built_at(folder: EngineFolder) -> str:
 def _rank(folder: EngineFolder, order: tuple[str, ...]) -> int:
     precision = folder.manifest.spec.precision
     return order.index(precision) if precision in order else len(order)
+
+
+def _for_other_cores(folder: EngineFolder, threads: int) -> bool:
+    compiled_for = folder.manifest.spec.arguments.get("threads")
+    return bool(threads and compiled_for and compiled_for != threads)
 
 
 def _short(against: dict[str, str]) -> str:

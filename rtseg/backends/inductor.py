@@ -6,20 +6,24 @@ sets of the CPU, or the compute capability of the GPU, that it was built on.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
+from rtseg.backends._aoti_library import AotiLibrary, is_plain
 from rtseg.backends.backend import BACKENDS, Backend
-from rtseg.backends.base import Engine, Parallelism, Precision
+from rtseg.backends.base import Engine, EngineInfo, Parallelism, Precision
 from rtseg.backends.engine_folder import EngineFolder
 from rtseg.backends.machine import device_label
 from rtseg.backends.torch_engine import Run, TorchEngine
 from rtseg.errors import BackendUnavailableError, EngineError
 
 PACKAGE = "package.pt2"
+THREADS = "threads"
+"""The build's argument that says for how many cores a call was compiled, on the CPU."""
 
 
 class InductorBackend(Backend):
@@ -46,13 +50,43 @@ class InductorBackend(Backend):
     ) -> Engine:
         """Load a package; this runs code of its own, so its hash is checked first."""
         path = folder.file(PACKAGE)
-        gpu = device.type == "cuda"
-        # A CUDA graph can't be recorded through the locks that keep several callers apart; once
-        # recorded it is replayed without the package, so one caller at a time is enough.
-        runners = 1 if gpu else max(1, parallelism.workers)
-        run = _load_package(path, gpu, runners, device.index if device.index is not None else -1)
         info = folder.manifest.info(device_label(device), reason)
-        return TorchEngine(run, info, device, parallelism)
+        if device.type == "cuda":
+            # A CUDA graph can't be recorded through the locks that keep several callers apart;
+            # once recorded it is replayed without the package, so one caller at a time is enough.
+            run = _load_package(path, True, 1, device.index if device.index is not None else -1)
+            return TorchEngine(run, info, device, parallelism)
+        # The code was made for a number of cores, and is half as fast on any other.
+        threads = int(folder.manifest.spec.arguments.get(THREADS) or parallelism.threads)
+        parallelism = replace(parallelism, threads=threads)
+        callers = max(1, parallelism.workers)
+        if is_plain(path):
+            return _LibraryEngine(AotiLibrary(path, callers), info, device, parallelism)
+        return TorchEngine(_load_package(path, False, callers, -1), info, device, parallelism)
+
+
+class _LibraryEngine(TorchEngine):
+    """Runs a package's library.
+
+    Args:
+        library: this engine owns it.
+        info: what the engine is.
+        device: the CPU.
+        parallelism: callers, and cores per call.
+    """
+
+    def __init__(
+        self, library: AotiLibrary, info: EngineInfo, device: torch.device, parallelism: Parallelism
+    ) -> None:
+        super().__init__(library, info, device, parallelism)
+        self._library: AotiLibrary | None = library
+
+    def close(self) -> None:
+        """Let go of the weights."""
+        super().close()
+        if self._library is not None:
+            self._library.close()
+        self._library = None
 
 
 def _load_package(path: Path, run_single_threaded: bool, runners: int, device_index: int) -> Run:

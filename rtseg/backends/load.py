@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
+
 from rtseg.backends.backend import BACKENDS
 from rtseg.backends.base import Engine, Parallelism
 from rtseg.backends.engine_folder import EngineFolder, open_engine_folder
@@ -44,8 +46,24 @@ def load_engine(
             f"have; known: {', '.join(sorted(BACKENDS))}"
         )
     backend = BACKENDS[spec.backend]
-    target = pick_device(spec.machine.device if device == "auto" else device)
+    target = built_for(folder) if device == "auto" else pick_device(device)
     backend.require(target)
     backend.check(folder, target)
     folder.check_files()
     return backend.load(folder, target, parallelism or Parallelism(), reason)
+
+
+def built_for(folder: EngineFolder) -> torch.device:
+    """Return the device of this machine that an engine was built for.
+
+    Raises:
+        EngineError: it was built for CUDA and there is none here.
+    """
+    spec = folder.manifest.spec
+    if spec.machine.device == "cuda" and not torch.cuda.is_available():
+        raise EngineError(
+            f"the engine {folder.path.name} was built for cuda on {spec.machine}; torch "
+            f"{torch.__version__} sees no CUDA device here. Build one for the processor with: "
+            f"rtseg export {spec.model} --size {spec.input_hw[1]}x{spec.input_hw[0]}"
+        )
+    return pick_device(spec.machine.device)

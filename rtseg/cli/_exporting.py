@@ -58,6 +58,7 @@ def export_engine(
         batch=config.batch,
         fit=config.fit,
         device=pick_device(config.device),
+        threads=config.threads,
         arguments=config.arguments,
         calibration=_calibration(config, trained, tell),
     )

@@ -65,10 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def state(engine: EngineFolder | BrokenFolder, check: bool) -> str:
     """Return "ok", or what is wrong with an engine; without `check` only what is seen at once."""
-    import torch
-
     from rtseg.backends import BACKENDS, BrokenFolder
-    from rtseg.device import pick_device
+    from rtseg.backends.load import built_for
     from rtseg.errors import RtsegError
 
     if isinstance(engine, BrokenFolder):
@@ -78,10 +76,7 @@ def state(engine: EngineFolder | BrokenFolder, check: bool) -> str:
     try:
         engine.check_files()
         backend = BACKENDS[engine.manifest.spec.backend]
-        kind = engine.manifest.spec.machine.device
-        if kind == "cuda" and not torch.cuda.is_available():
-            return f"built for CUDA; torch {torch.__version__} sees no CUDA device here"
-        device = pick_device(kind)
+        device = built_for(engine)
         backend.require(device)
         backend.check(engine, device)
     except RtsegError as error:

@@ -53,6 +53,13 @@ def add_parser(subparsers: Subparsers) -> None:
         help="of the engine's input, pixels; by default what the network was trained for",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument(
+        "--threads",
+        default=0,
+        type=int,
+        metavar="N",
+        help="cores per call, for which inductor compiles; 1 suits films; by default all",
+    )
     parser.add_argument("--output", default="labels", help="labels, or scores for smoothing")
     parser.add_argument("--batch", default=1, type=int, metavar="N", help="pictures per call")
     parser.add_argument(
@@ -139,6 +146,7 @@ def _values(arguments: argparse.Namespace) -> dict[str, Any]:
         "batch": arguments.batch,
         "fit": arguments.fit,
         "device": arguments.device,
+        "threads": arguments.threads,
         "calibrate": arguments.calibrate,
         "compare": arguments.compare,
         "compare_frames": arguments.compare_frames,

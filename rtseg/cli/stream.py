@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,6 +50,9 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     run_group.add_argument("--summary", type=Path, metavar="FILE", help="the figures as JSON")
     run_group.add_argument("-q", "--quiet", action="store_true", help="no progress, no figures")
+    run_group.add_argument(
+        "-v", "--verbose", action="store_true", help="also say why not the other backends"
+    )
     parser.set_defaults(run=run)
 
 
@@ -67,6 +71,8 @@ def run(arguments: argparse.Namespace) -> int:
     from rtseg.stream.run import Stream
     from rtseg.stream.signals import stop_on_signals
 
+    if arguments.verbose:
+        logging.getLogger("rtseg").setLevel(logging.DEBUG)
     config = with_default_output(config)
     console = Console(stderr=True, quiet=arguments.quiet)
     with Stream(config, open_engine, [ProgressSink(console)]) as stream:

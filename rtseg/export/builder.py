@@ -37,6 +37,8 @@ class BuildRequest:
         batch: pictures per call.
         fit: how frames are brought to the input where it is measured.
         device: where the engine is to run.
+        threads: cores that one call will use on the CPU; 0: all that this process may use. Only
+            inductor compiles for a number of cores.
         arguments: of the builder, by name; what is left out takes the builder's default.
         calibration: pictures for int8.
     """
@@ -50,6 +52,7 @@ class BuildRequest:
     batch: int = 1
     fit: FitMode = "stretch"
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    threads: int = 0
     arguments: Mapping[str, Argument] = field(default_factory=dict)
     calibration: CalibrationPictures | None = None
 

@@ -9,9 +9,11 @@ from typing import Any, ClassVar
 
 import torch
 
+from rtseg.backends._threads import torch_threads
 from rtseg.backends.base import Precision
-from rtseg.backends.inductor import PACKAGE
+from rtseg.backends.inductor import PACKAGE, THREADS
 from rtseg.backends.manifest import Argument
+from rtseg.cores import usable_cores
 from rtseg.errors import BackendUnavailableError
 from rtseg.export.builder import BUILDERS, Builder, BuildRequest, Built, Log, deploy_graph
 from rtseg.export.deploy_graph import DeployGraph
@@ -24,6 +26,13 @@ class InductorBuilder(Builder):
     precisions: ClassVar[tuple[Precision, ...]] = ("fp32", "bf16", "fp16")
     defaults: ClassVar[Mapping[str, Argument]] = {"max_autotune": False}
     """max_autotune: try more kernels for each operation; longer builds."""
+
+    def arguments(self, request: BuildRequest) -> dict[str, Argument]:
+        """Return every argument of the build; on the CPU the number of cores is one of them."""
+        chosen = super().arguments(request)
+        if request.device.type == "cpu":
+            chosen[THREADS] = request.threads or usable_cores()
+        return chosen
 
     def require(self, request: BuildRequest) -> None:
         """Return if there is a compiler."""
@@ -39,8 +48,15 @@ class InductorBuilder(Builder):
         program = _graph(request).exported(request.batch)
         log("compiling, which takes from half a minute to some minutes")
         path = folder / PACKAGE
-        settings = inductor_settings(self.arguments(request), request.device)
-        with warnings.catch_warnings(), torch.no_grad():
+        arguments = self.arguments(request)
+        settings = inductor_settings(arguments, request.device)
+        # Weights are laid out for as many cores as there are now: on another number of them they
+        # would be laid out anew at every call, which takes as long as the network itself.
+        with (
+            torch_threads(int(arguments.get(THREADS) or 0)),
+            warnings.catch_warnings(),
+            torch.no_grad(),
+        ):
             warnings.simplefilter("ignore")
             torch._inductor.aoti_compile_and_package(
                 program, package_path=str(path), inductor_configs=settings

@@ -43,6 +43,13 @@ class ExportConfig(Config):
     batch: int = Field(default=1, ge=1, le=64, description="Pictures per call.")
     fit: FitMode = Field(default="stretch", description="How frames are fitted for the comparison.")
     device: str = Field(default="auto", description="auto, cpu, cuda or cuda:N.")
+    threads: int = Field(
+        default=0,
+        ge=0,
+        le=1024,
+        description="Cores that one call will use on the CPU, for inductor, which compiles for a "
+        "number of them; 0: all. Films run a call on each core, live sources one on all.",
+    )
     calibrate: Path | None = Field(
         default=None, description="Folder of pictures or film that int8 measures its ranges on."
     )

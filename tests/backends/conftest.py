@@ -11,7 +11,7 @@ import torch
 
 from rtseg.backends.engine_folder import EngineFolder, describe_file, write_manifest
 from rtseg.backends.machine import this_machine
-from rtseg.backends.manifest import ClassTable, EngineSpec, Manifest
+from rtseg.backends.manifest import ClassTable, EngineSpec, Manifest, Parity
 from rtseg.classes import CAMVID
 
 MakeFolder = Callable[..., EngineFolder]
@@ -26,7 +26,9 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def make_folder(root: Path) -> MakeFolder:
-    def make(*, built_at: str = "2026-01-02T03:04:05+00:00", **changes: Any) -> EngineFolder:
+    def make(
+        *, built_at: str = "2026-01-02T03:04:05+00:00", proven: bool = True, **changes: Any
+    ) -> EngineFolder:
         values = {
             "model": "linknet-camvid",
             "network": "linknet",
@@ -49,6 +51,7 @@ def make_folder(root: Path) -> MakeFolder:
             mean_rgb=(0.5, 0.5, 0.5),
             std_rgb=(0.2, 0.2, 0.2),
             files=(describe_file(engine),),
+            parity=Parity(frames=16, pixel_agreement=1.0, threshold=0.9999) if proven else None,
             built_at=built_at,
         )
         return write_manifest(path, manifest)

@@ -67,17 +67,45 @@ def test_any_size_and_matching_weights_will_do(make_folder: MakeFolder, root: Pa
     assert found(root, Wanted("linknet-camvid", weights_sha256="0" * 64)) == folder
 
 
-def test_the_newest_in_the_fastest_precision_is_taken(make_folder: MakeFolder, root: Path) -> None:
-    make_folder(precision="fp32", built_at="2026-03-01T00:00:00+00:00")
+@pytest.mark.parametrize("computes_in_bf16", [True, False])
+def test_the_newest_in_the_fastest_precision_is_taken(
+    make_folder: MakeFolder,
+    root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    computes_in_bf16: bool,
+) -> None:
+    monkeypatch.setattr("rtseg.backends.backend.computes_in_bf16", lambda device: computes_in_bf16)
+    fp32 = make_folder(precision="fp32", built_at="2026-03-01T00:00:00+00:00")
     make_folder(precision="bf16", arguments={"old": 1}, built_at="2026-01-01T00:00:00+00:00")
-    best = make_folder(precision="bf16", built_at="2026-02-01T00:00:00+00:00")
-    assert found(root) == best
+    bf16 = make_folder(precision="bf16", built_at="2026-02-01T00:00:00+00:00")
+    assert found(root) == (bf16 if computes_in_bf16 else fp32)
+
+
+def test_of_engines_for_other_numbers_of_cores_the_fitting_one_is_taken(
+    make_folder: MakeFolder, root: Path
+) -> None:
+    one = make_folder(arguments={"threads": 1}, built_at="2026-01-01T00:00:00+00:00")
+    eight = make_folder(arguments={"threads": 8}, built_at="2026-02-01T00:00:00+00:00")
+    assert found(root, Wanted("linknet-camvid", (64, 96), threads=1)) == one
+    assert found(root, Wanted("linknet-camvid", (64, 96), threads=8)) == eight
+    assert found(root, Wanted("linknet-camvid", (64, 96), threads=4)) == eight  # the newest
+    assert found(root) == eight
 
 
 def test_int8_is_taken_only_when_asked_for(make_folder: MakeFolder, root: Path) -> None:
     folder = make_folder(precision="int8")
     assert found(root) is None
     assert found(root, Wanted("linknet-camvid", (64, 96), precision="int8")) == folder
+
+
+def test_an_unproven_engine_is_passed_over_with_what_to_do(
+    make_folder: MakeFolder, root: Path
+) -> None:
+    folder = make_folder(proven=False)
+    choice = choose(WANTED, CPU, root)
+    assert choice.backend == "eager"
+    assert "was never compared with its network" in choice.against["inductor"]
+    assert f"rtseg selftest {folder.path}" in choice.against["inductor"]
 
 
 def test_a_damaged_engine_is_passed_over_with_the_reason(
@@ -164,3 +192,13 @@ def test_requirements_are_met_or_explained_in_one_line(name: str) -> None:
         problem = str(error)
     assert problem.isprintable()
     assert problem == "" or len(problem) > 20
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has the device")
+def test_an_engine_for_a_gpu_says_so_where_there_is_none(make_folder: MakeFolder) -> None:
+    gpu = this_machine(CPU).model_copy(
+        update={"device": "cuda", "device_name": "NVIDIA X", "compute_capability": "8.7"}
+    )
+    folder = make_folder(machine=gpu)
+    with pytest.raises(EngineError, match=r"was built for cuda on NVIDIA X.*sees no CUDA device"):
+        load_engine(folder)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -53,6 +54,18 @@ def test_the_demo_becomes_a_film_with_a_summary(
     assert {"capture", "preprocess", "engine", "postprocess", "overlay"} <= set(summary["stages"])
     age = summary["age"]
     assert age["p50"] <= age["p90"] <= age["p99"] <= age["max"]
+
+
+def test_verbose_says_why_not_the_other_backends(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.NOTSET, "rtseg")  # puts back what the command changes
+    alone = ("--engine-size", "96x64", "--engines", tmp_path, "--set", "engine.build=never")
+    assert run(*DEMO, 1, *alone, "-o", "null", "-q") == 0
+    assert not [text for text in caplog.messages if text.startswith("not ")]
+    assert run(*DEMO, 1, *alone, "-o", "null", "-q", "-v") == 0
+    assert [text for text in caplog.messages if text.startswith("not openvino: ")]
+    assert [text for text in caplog.messages if text.startswith("not inductor: ")]
 
 
 def test_several_outputs_at_once(tmp_path: Path) -> None:
