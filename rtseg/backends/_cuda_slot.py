@@ -15,6 +15,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+Run = Callable[[Tensor], tuple[Tensor, ...]]
+
 WARM_UP_RUNS = 3
 """Before a capture: libraries choose their algorithms and take their workspaces on first runs."""
 
@@ -23,16 +25,16 @@ class CudaSlot:
     """Runs a graph of static shapes on pictures in host memory.
 
     Args:
-        run: uint8 [N, H, W, 3] on the device to the graph's output there; it must not wait for
-            the device, or it can't be captured.
-        input_shape: N, H, W, 3.
+        run: pictures on the device to the graph's outputs there; it must not wait for the device,
+            or it can't be captured.
+        input_shape: of the pictures, which are uint8.
         device: the CUDA device.
         capture: record `run` once as a CUDA graph and replay it, which spares the launches.
     """
 
     def __init__(
         self,
-        run: Callable[[Tensor], Tensor],
+        run: Run,
         input_shape: tuple[int, ...],
         device: torch.device,
         *,
@@ -47,13 +49,16 @@ class CudaSlot:
         self._graph: torch.cuda.CUDAGraph | None = None
         with torch.cuda.device(device), torch.inference_mode():
             self._stream.wait_stream(torch.cuda.current_stream(device))
-            self._output = self._warm_up()
+            self._outputs = self._warm_up()
             if capture:
                 self._graph = self._captured()
-        self._host_output = torch.empty_like(self._output, device="cpu", pin_memory=True)
+        self._host_outputs = [
+            torch.empty(output.shape, dtype=output.dtype, pin_memory=True)
+            for output in self._outputs
+        ]
 
-    def __call__(self, images_bgr: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
-        """Return the graph's output for `images_bgr`, the caller's own; waits for the slot."""
+    def __call__(self, images_bgr: npt.NDArray[np.uint8]) -> list[npt.NDArray[Any]]:
+        """Return the graph's outputs for `images_bgr`, the caller's own; waits for the slot."""
         np.copyto(self._host_input.numpy(), images_bgr)
         with (
             torch.cuda.device(self._device),
@@ -62,26 +67,26 @@ class CudaSlot:
         ):
             self._input.copy_(self._host_input, non_blocking=True)
             if self._graph is None:
-                self._output = self._run(self._input)
+                self._outputs = self._run(self._input)
             else:
                 self._graph.replay()
-            self._host_output.copy_(self._output, non_blocking=True)
+            for host, output in zip(self._host_outputs, self._outputs, strict=True):
+                host.copy_(output, non_blocking=True)
             self._done.record(self._stream)
         self._done.synchronize()
-        result: npt.NDArray[Any] = self._host_output.numpy().copy()
-        return result
+        return [host.numpy().copy() for host in self._host_outputs]
 
-    def _warm_up(self) -> Tensor:
+    def _warm_up(self) -> tuple[Tensor, ...]:
         """Run a few times and wait for the device."""
         with torch.cuda.stream(self._stream):
             for _ in range(WARM_UP_RUNS):
-                output = self._run(self._input)
+                outputs = self._run(self._input)
         self._stream.synchronize()
-        return output
+        return outputs
 
     def _captured(self) -> torch.cuda.CUDAGraph:
         graph = torch.cuda.CUDAGraph()
         # Other threads may go on using the device while this one records.
         with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
-            self._output = self._run(self._input)
+            self._outputs = self._run(self._input)
         return graph

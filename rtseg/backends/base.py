@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,9 @@ import numpy.typing as npt
 from rtseg.classes import ClassSet
 from rtseg.closing import Closing
 from rtseg.errors import EngineError
+
+if TYPE_CHECKING:
+    import torch
 
 OutputKind = Literal["labels", "scores"]
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
@@ -80,6 +84,22 @@ class EngineInfo:
         return np.ascontiguousarray(images_bgr)
 
 
+@dataclass(frozen=True, slots=True)
+class DeviceGraph:
+    """An engine's graph, for a caller whose pictures lie on the engine's device already.
+
+    Args:
+        run: uint8 BGR [N, H, W, 3] on `device` to labels int8 or uint8 [N, H, W], or scores; works
+            on the caller's current stream and doesn't wait for it.
+        device: where.
+        capture: whether a call can be recorded as a CUDA graph.
+    """
+
+    run: Callable[[torch.Tensor], torch.Tensor]
+    device: torch.device
+    capture: bool
+
+
 class Engine(Closing):
     """A compiled network, ready to run.
 
@@ -102,6 +122,10 @@ class Engine(Closing):
         Raises:
             EngineError: the pictures are of another shape or type, or the device failed.
         """
+
+    def device_graph(self) -> DeviceGraph | None:
+        """Return the graph for pictures on the device; None where only `infer` runs it."""
+        return None
 
     def notice(self) -> str | None:
         """Return what people should know of it now, a few words; None: nothing."""

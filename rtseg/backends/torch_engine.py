@@ -13,7 +13,7 @@ from torch import Tensor
 
 from rtseg.backends._cuda_slot import CudaSlot
 from rtseg.backends._threads import torch_threads
-from rtseg.backends.base import Engine, EngineInfo, Parallelism
+from rtseg.backends.base import DeviceGraph, Engine, EngineInfo, Parallelism
 from rtseg.errors import EngineError
 
 Run = Callable[[Tensor], Tensor]
@@ -61,6 +61,12 @@ class TorchEngine(Engine):
             raise EngineError(f"{self.info} failed: {_first_line(error)}") from error
         return output.view(np.uint8) if self.info.output == "labels" else output
 
+    def device_graph(self) -> DeviceGraph | None:
+        """Return what `infer` runs; what holds it keeps it alive when the engine is closed."""
+        if self._run is None:
+            return None
+        return DeviceGraph(self._run, self._device, self._capture)
+
     def close(self) -> None:
         """Let go of the graph and of every buffer."""
         self._run = None
@@ -82,9 +88,11 @@ class TorchEngine(Engine):
         if slot is None:
             with self._starting:  # one capture at a time
                 shape = images_bgr.shape
-                slot = CudaSlot(run, shape, self._device, capture=self._capture)
+                slot = CudaSlot(
+                    lambda images: (run(images),), shape, self._device, capture=self._capture
+                )
             self._slots.slot = slot
-        return slot(images_bgr)
+        return slot(images_bgr)[0]
 
 
 def _first_line(error: Exception) -> str:

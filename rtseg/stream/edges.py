@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -44,22 +46,30 @@ def smooth_labels_to_frame(fit: Fit, labels: Labels) -> Labels:
         raise DataError(f"the class map is {list(labels.shape)}; {fit} needs {list(fit.engine_hw)}")
     (height, width), (seen_h, seen_w) = fit.content_hw, fit.seen_hw
     grid = labels[:height, :width]
-    while max(seen_h / grid.shape[0], seen_w / grid.shape[1]) > COARSEST_CELL_PX:
+    for _ in range(refinements(grid.shape, (seen_h, seen_w))):
         grid = _quadrants(grid)
-    cells, quarters, towards_corner = _sampling(grid.shape, fit.seen_hw)
+    cells, quarters, towards_corner = sampling(grid.shape, fit.seen_hw)
     shown = _sample(grid, cells)
     cv2.copyTo(_sample(_quadrants(grid), quarters), towards_corner, shown)
     return fit.fill(shown, VOID)
 
 
-class _Sampling(NamedTuple):
+def refinements(grid_hw: Sequence[int], target_hw: Sequence[int]) -> int:
+    """Return how often a grid is doubled before it is sampled, so that its cells are small."""
+    ratio = max(target / grid for target, grid in zip(target_hw, grid_hw, strict=True))
+    return max(0, math.ceil(math.log2(ratio / COARSEST_CELL_PX)))
+
+
+class Sampling(NamedTuple):
+    """What each pixel of a target looks at in a grid; see `sampling`."""
+
     cells: tuple[Indices, Indices]
     quarters: tuple[Indices, Indices]
     towards_corner: npt.NDArray[np.uint8]
 
 
 @lru_cache(maxsize=8)
-def _sampling(grid_hw: tuple[int, int], target_hw: tuple[int, int]) -> _Sampling:
+def sampling(grid_hw: tuple[int, int], target_hw: tuple[int, int]) -> Sampling:
     """Return what each target pixel looks at, which depends on the sizes alone.
 
     Returns:
@@ -71,7 +81,7 @@ def _sampling(grid_hw: tuple[int, int], target_hw: tuple[int, int]) -> _Sampling
     own_weight = np.multiply.outer(1 - far[0], 1 - far[1])
     towards_corner = np.where(own_weight < 0.5, 255, 0).astype(np.uint8)
     towards_corner.flags.writeable = False
-    return _Sampling(
+    return Sampling(
         (nearest_indices(grid_hw[0], target_hw[0]), nearest_indices(grid_hw[1], target_hw[1])),
         (
             nearest_indices(2 * grid_hw[0], target_hw[0]),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rtseg.backends.base import Engine, EngineInfo
+from rtseg.backends.base import DeviceGraph, Engine, EngineInfo
 from rtseg.errors import EngineError
 
 
@@ -46,6 +46,10 @@ class EngineSlot(Engine):
                 over = self._is_over(engine)
             if over:
                 engine.close()
+
+    def device_graph(self) -> DeviceGraph | None:
+        """Return the graph of the engine that is in the slot now."""
+        return self._engine.device_graph()
 
     def swap(self, engine: Engine) -> None:
         """Let the next call run on `engine`, which the slot then owns; closes it when too late.

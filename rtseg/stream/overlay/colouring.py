@@ -35,13 +35,19 @@ class Colouring:
         self._style = style
         hidden = np.full(256, 255, np.uint8)
         hidden[list(self.coloured)] = 0
+        self.hidden: npt.NDArray[np.bool_] = hidden > 0
+        """bool [256]: where the frame stays as it is."""
         self._hidden = hidden
         self._hides_classes = len(self.coloured) < len(classes)
         shown = self.palette.copy()
         shown[hidden > 0] = 0
         white = np.full_like(shown, 255)
         lighter = cv2.addWeighted(shown, 1 - LIGHTER, white, LIGHTER, 0)
-        self._line_lut = np.asarray(lighter, np.uint8)[:, None]
+        self.colours_bgr: npt.NDArray[np.uint8] = shown
+        """uint8 [256, 3] BGR of what is coloured; else black."""
+        self.line_colours_bgr: npt.NDArray[np.uint8] = np.asarray(lighter, np.uint8)
+        """uint8 [256, 3] BGR of the outlines."""
+        self._line_lut = self.line_colours_bgr[:, None]
         self._lut = np.ascontiguousarray(shown[:, None])
 
     def paint(self, frame_bgr: Image, labels: Labels, out: Image) -> None:

@@ -17,7 +17,12 @@ def outline_mask(labels: Labels) -> npt.NDArray[np.bool_]:
 
     The lines grow with the picture: one pixel on either side up to about 1000 rows.
     """
-    reach_px = max(1, round(len(labels) * LINE / 2))
+    side_px = 2 * reach_px(len(labels)) + 1
     # A square, and largest and smallest apart: OpenCV is quick at those, not at its gradient.
-    kernel = np.ones((2 * reach_px + 1, 2 * reach_px + 1), np.uint8)
+    kernel = np.ones((side_px, side_px), np.uint8)
     return np.asarray(cv2.dilate(labels, kernel) != cv2.erode(labels, kernel))
+
+
+def reach_px(height: int) -> int:
+    """Return how far a line reaches from its border in a picture of that height, pixels."""
+    return max(1, round(height * LINE / 2))
