@@ -60,7 +60,10 @@ def test_what_a_training_starts_from_is_what_another_one_makes() -> None:
     assert starts
     for config in starts:
         assert config.init is not None
-        assert runs[config.init.weights].network == config.network
+        if config.init.encoder_only:
+            assert read_card(config.init.weights).name == config.init.weights
+        else:
+            assert runs[config.init.weights].network == config.network
 
 
 def test_no_training_name_is_used_twice() -> None:

@@ -20,6 +20,9 @@ MAY_IMPORT = {
     "classes": {"errors"},
     "frames": {"errors", "classes"},
     "metrics": {"errors", "classes"},
+    "dense_crf": {"errors", "config"},
+    "instances": {"errors", "config", "classes"},
+    "instance_metrics": {"errors", "classes", "metrics", "instances"},
     "_demo": {"errors", "classes", "frames"},
     "demo_drive": {"errors", "classes", "frames", "_demo"},
     "fit": {"errors", "classes", "frames"},
@@ -27,15 +30,15 @@ MAY_IMPORT = {
     "weights": set(),
     "networks": {"errors", "registry", "config", "classes", "weights"},
     "training": {
-        "errors", "registry", "config", "classes", "frames", "metrics", "demo_drive", "device",
-        "networks",
+        "errors", "registry", "config", "classes", "frames", "metrics", "instance_metrics",
+        "instances", "demo_drive", "device", "networks", "dense_crf",
     },
     "backends": {
         "errors", "registry", "config", "classes", "frames", "fit", "device", "closing",
     },
     "stream": {
-        "errors", "registry", "config", "classes", "frames", "metrics", "demo_drive", "fit",
-        "device", "backends", "closing", "cores",
+        "errors", "registry", "config", "classes", "frames", "metrics", "instances", "demo_drive",
+        "fit", "device", "backends", "closing", "cores", "dense_crf",
     },
     "bench": {
         "errors", "cores", "config", "classes", "frames", "demo_drive", "fit", "device", "backends",
@@ -43,7 +46,7 @@ MAY_IMPORT = {
     },
     "export": {
         "errors", "registry", "config", "classes", "frames", "metrics", "demo_drive", "fit",
-        "device", "networks", "backends",
+        "device", "networks", "backends", "cores",
     },
 }  # fmt: skip
 """Which rooms a room may import."""

@@ -2,8 +2,8 @@
 
 Every brush stroke warps a texture with an alpha channel onto the picture and writes its class id
 wherever the alpha is more than half, so that picture and truth come from the same coverage: soft
-edges in the one, the middle of the same edge in the other. A stroke belongs to one object; a map of
-object ids would be written in the same place as the class ids.
+edges in the one, the middle of the same edge in the other. A stroke belongs to one object, and the
+map of object ids, where it is wanted, is written in the same place as the class ids.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from rtseg._demo.light import Gain
-from rtseg._demo.noise import F64, U8
+from rtseg._demo.noise import F64, U8, U16
 
 Haze = tuple[float, float]
 """The share of haze, 0-1, and its grey, 0-255."""
@@ -69,12 +69,18 @@ def _halvings(have: int, want_px: float) -> int:
 
 
 class Canvas:
-    """A picture uint8 [H, W, 4] (BGR and an unused byte) and its class ids uint8 [H, W]."""
+    """A picture uint8 [H, W, 4] (BGR and an unused byte) and its class ids uint8 [H, W].
+
+    `instances`, uint16 [H, W] where it is wanted and None else, takes `instance`, the id of the
+    object that is being painted; 0 stands for things that aren't counted.
+    """
 
     def __init__(self, width: int, height: int) -> None:
         self.width, self.height = width, height
         self.image: U8 = np.zeros((height, width, 4), np.uint8)
         self.labels: U8 = np.zeros((height, width), np.uint8)
+        self.instances: U16 | None = None
+        self.instance = 0
         count = height * width
         self._stroke, self._alphas, self._fill = (np.empty(count * 4, np.uint8) for _ in range(3))
         self._alpha, self._where, self._mask = (np.empty(count, np.uint8) for _ in range(3))
@@ -195,6 +201,8 @@ class Canvas:
         cv2.bitwise_and(truth, where, truth)
         cv2.threshold(alpha, 127, class_id, cv2.THRESH_BINARY, where)
         cv2.bitwise_or(truth, where, truth)
+        if self.instances is not None:
+            self.instances[box[1] : box[3], box[0] : box[2]][alpha > 127] = self.instance
 
     def _light(
         self,

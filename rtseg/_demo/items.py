@@ -75,6 +75,7 @@ class Standing:
         gain: its light; none if the texture is lit already.
         limit_m: the distance at which it comes into view.
         mirror: whether left and right are swapped.
+        instance: its id among the objects that are counted; 0 if it isn't one.
     """
 
     order: float
@@ -85,6 +86,7 @@ class Standing:
     gain: Gain | None
     limit_m: float = DRAW_M
     mirror: bool = False
+    instance: int = 0
 
     def paint(self, brush: Brush, pixels: F64, depths: F64) -> None:
         """Paint the picture at its foot."""

@@ -11,7 +11,7 @@ from rtseg._demo.ground import Decal, Ground
 from rtseg._demo.items import DRAW_M, Brush, Item, Standing
 from rtseg._demo.lens import Lens
 from rtseg._demo.light import light_of
-from rtseg._demo.noise import F64, U8
+from rtseg._demo.noise import F64, U8, U16
 from rtseg._demo.posts import SignPost
 from rtseg._demo.route import Route
 from rtseg._demo.shadows import foot_shadow
@@ -46,6 +46,18 @@ class Scene:
 
     def render(self, index: int, time_s: float) -> tuple[U8, U8]:
         """Return picture uint8 [H, W, 3] BGR and labels uint8 [H, W] of frame `index`."""
+        self._canvas.instances = None
+        image = self._render(index, time_s)
+        return image, self._canvas.labels.copy()
+
+    def render_instances(self, index: int, time_s: float) -> tuple[U8, U8, U16]:
+        """Return also the ids of the objects, uint16 [H, W]; 0 where there is none."""
+        instances: U16 = np.zeros((self._height, self._width), np.uint16)
+        self._canvas.instances = instances
+        image = self._render(index, time_s)
+        return image, self._canvas.labels.copy(), instances
+
+    def _render(self, index: int, time_s: float) -> U8:
         pose = self._motion.pose(time_s)
         view = View(self._route, pose, self._width, self._height)
         canvas = self._canvas
@@ -58,7 +70,7 @@ class Scene:
         self._sky.paint(canvas, view)
         self._paint_ground(canvas, view, chunks, shadows)
         _paint_items(Brush(canvas, self._light, view), sorted(items, key=_order))
-        return self._lens.expose(canvas.image, index, pose.exposure), canvas.labels.copy()
+        return self._lens.expose(canvas.image, index, pose.exposure)
 
     def _shadows(
         self, chunks: list[Chunk], cars: list[Vehicle], items: list[Item], view: View
@@ -136,4 +148,5 @@ def _paint_items(brush: Brush, items: list[Item]) -> None:
     end = 0
     for item in items:
         start, end = end, end + len(item.places)
+        brush.canvas.instance = item.instance if isinstance(item, Standing | Vehicle) else 0
         item.paint(brush, pixels[start:end], depths[start:end])

@@ -8,6 +8,7 @@ import numpy as np
 
 from rtseg._demo import markings
 from rtseg._demo.buildings import House
+from rtseg._demo.identity import MOST_PER_CHUNK, instance_of
 from rtseg._demo.items import Item, Standing
 from rtseg._demo.light import Light
 from rtseg._demo.markings import Mark
@@ -16,7 +17,7 @@ from rtseg._demo.plots import Plots
 from rtseg._demo.roadside import Roadside
 from rtseg._demo.route import Route
 from rtseg._demo.shadows import house_shadow, post_shadow, tree_shadow
-from rtseg._demo.truth import POLE, TREE
+from rtseg._demo.truth import BICYCLIST, POLE, TREE
 from rtseg._demo.vehicles import Garage, Vehicle
 
 CHUNK_M = 24.0
@@ -94,6 +95,7 @@ class Street:
             chunk.marks.append(markings.stop_line(start + 9.0, profile))
             chunk.marks += markings.arrow(start + 1.0, profile.own_lane())
         self._cast(chunk, heading)
+        _number(chunk, number)
         return chunk
 
     def _build_side(
@@ -151,3 +153,15 @@ class Street:
                 chunk.shadows.append(tree_shadow(item, cast))
             elif isinstance(item, Standing) and item.class_id == POLE:
                 chunk.shadows.append(post_shadow(item, cast))
+
+
+def _number(chunk: Chunk, number: int) -> None:
+    """Give the standing objects that are counted their ids."""
+    counted = [
+        item
+        for item in chunk.items
+        if isinstance(item, Vehicle) or (isinstance(item, Standing) and item.class_id == BICYCLIST)
+    ]
+    assert len(counted) <= MOST_PER_CHUNK
+    for place, item in enumerate(counted):
+        item.instance = instance_of("standing", number * MOST_PER_CHUNK + place)

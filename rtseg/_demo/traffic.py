@@ -18,10 +18,12 @@ from rtseg._demo.figures import (
     outfit_of,
     walker_texture,
 )
+from rtseg._demo.identity import LANES, MOST_PER_CROSSING, instance_of
 from rtseg._demo.items import Item, Standing, place
 from rtseg._demo.light import Light
 from rtseg._demo.noise import mixed, unit
 from rtseg._demo.route import Route
+from rtseg._demo.street import CHUNK_M
 from rtseg._demo.truth import BICYCLIST, PEDESTRIAN
 from rtseg._demo.vehicles import LIMIT_M, Garage, Vehicle
 
@@ -68,10 +70,11 @@ class Traffic:
             if here - 6.0 < s < here + reach:
                 yield number, s
 
-    def _car(self, s: float, d: float, way: int, number: int, key: int) -> Vehicle:
+    def _car(self, s: float, d: float, way: int, number: int, key: int, kind: str) -> Vehicle:
         bits = mixed(self._seed, key, number)
         model = (0, 1, 2, 3, 4, 5, 0, 1, 2, 6, 3, 1)[bits % 12]
-        return Vehicle(s, d, way, model, (bits >> 8) % 997, self.garage, self._motion_heading(s))
+        heading, instance = self._motion_heading(s), instance_of(kind, number)
+        return Vehicle(s, d, way, model, (bits >> 8) % 997, self.garage, heading, instance)
 
     def _motion_heading(self, s: float) -> float:
         return float(self._route.heading(np.array([s]))[0])
@@ -81,7 +84,7 @@ class Traffic:
         for number, s in self._slots(41, here, time_s, -9.5, 34.0, LIMIT_M):
             if unit(self._seed, 42, number) < self._busy * 0.8:
                 sway = 0.15 * sin(0.7 * time_s + number)
-                yield self._car(s, -profile.own_lane() + sway, -1, number, 43)
+                yield self._car(s, -profile.own_lane() + sway, -1, number, 43, "oncoming")
 
     def _ahead(self, time_s: float, here: float) -> Iterator[Vehicle]:
         """In some stretches of time a car is caught up with, followed, and drives off again."""
@@ -91,7 +94,7 @@ class Traffic:
         part = time_s / _EPOCH_S - epoch
         nearest = 11.0 + 14.0 * unit(self._seed, 45, epoch)
         gap = nearest + (LIMIT_M + 4.0 - nearest) * abs(2 * part - 1) ** 2.5
-        yield self._car(here + gap, self._route.profile.own_lane(), 1, epoch, 46)
+        yield self._car(here + gap, self._route.profile.own_lane(), 1, epoch, 46, "ahead")
 
     def _figure(self, kind: str, number: int, phase: int, view: str) -> Texture:
         key = (kind, number, phase, view)
@@ -117,7 +120,10 @@ class Traffic:
                 figure = self._figure("walker", number * 8 + lane & 15, phase, view)
                 tall = 0.9 + 0.17 * unit(self._seed, 90 + lane, number)
                 size = (WALKER_M[0] * tall, WALKER_M[1] * tall)
-                yield Standing(s, place(s, d), figure, size, PEDESTRIAN, None, _PEOPLE_M)
+                yield Standing(
+                    s, place(s, d), figure, size, PEDESTRIAN, None, _PEOPLE_M,
+                    instance=instance_of("walker", number * LANES + lane),
+                )  # fmt: skip
 
     def _cyclists(self, time_s: float, here: float) -> Iterator[Standing]:
         profile = self._route.profile
@@ -132,8 +138,9 @@ class Traffic:
                 view = "back" if speed > 0 else "front"
                 figure = self._figure("cyclist", number & 15, phase, view)
                 yield Standing(
-                    s - 3.0, place(s, d), figure, CYCLIST_END_M, BICYCLIST, None, _PEOPLE_M
-                )
+                    s - 3.0, place(s, d), figure, CYCLIST_END_M, BICYCLIST, None, _PEOPLE_M,
+                    instance=instance_of("cyclist", number * LANES + key % LANES),
+                )  # fmt: skip
 
     def _crossing(self, s: float, time_s: float) -> Iterator[Standing]:
         """People (now and then a cyclist) who cross at `s` before the camera arrives there."""
@@ -151,7 +158,10 @@ class Traffic:
             place_s = s + 0.5 + 2.2 * unit(self._seed, 109, key, number)
             if place_s - self._motion.s_at(time_s) < _PEOPLE_M:
                 moved = part * lasts if 0 < part < 1 else 0.0
-                yield self._crosser(key + number, place_s, d, moved, way, riding)
+                person = self._crosser(key + number, place_s, d, moved, way, riding)
+                where = round(s / CHUNK_M) * MOST_PER_CROSSING
+                person.instance = instance_of("crossing", where + number)
+                yield person
 
     def _crosser(
         self, number: int, s: float, d: float, moved_s: float, way: int, riding: bool

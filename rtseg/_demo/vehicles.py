@@ -41,12 +41,24 @@ class Garage:
 
 
 class Vehicle:
-    """A car at (s, d), parallel to the street; `way` +1 drives with the camera, -1 against it."""
+    """A car at (s, d), parallel to the street; `way` +1 drives with the camera, -1 against it.
+
+    `instance` is its id among the objects that are counted.
+    """
 
     def __init__(
-        self, s: float, d: float, way: int, model: int, paint: int, garage: Garage, heading: float
+        self,
+        s: float,
+        d: float,
+        way: int,
+        model: int,
+        paint: int,
+        garage: Garage,
+        heading: float,
+        instance: int = 0,
     ) -> None:
         self.s, self.order = s, s - _NEAR_END_M
+        self.instance = instance
         self.limit_m = LIMIT_M
         self._way, self._model, self._paint = way, model, paint
         self._garage, self._heading = garage, heading

@@ -188,7 +188,7 @@ def answer(command: Sequence[str], job: Job) -> str:
     return lines[-1]
 
 
-def finish(command: Sequence[str], text: str) -> str:
+def finish(command: Sequence[str], text: str, timeout_s: float = TIMEOUT_S) -> str:
     """Run a process that is given a text, and return what it prints.
 
     Raises:
@@ -202,11 +202,11 @@ def finish(command: Sequence[str], text: str) -> str:
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=TIMEOUT_S,
+            timeout=timeout_s,
             env={**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1"},
         )
     except subprocess.TimeoutExpired:
-        raise JobFailedError(f"no result after {TIMEOUT_S:.0f} s") from None
+        raise JobFailedError(f"no result after {timeout_s:.0f} s") from None
     if done.returncode != 0:
         raise JobFailedError(_last_words(done.returncode, done.stderr))
     return done.stdout

@@ -34,6 +34,7 @@ COMMANDS = (
     Command("segment", "label single pictures"),
     Command("train", "train a network as a YAML file says"),
     Command("evaluate", "measure trained weights on a labelled data set"),
+    Command("compare", "train networks under one budget and compare them"),
     Command("networks", "list the networks and the trained weights"),
     Command("dataset", "check a data set and show what is in it"),
     Command("export", "build an engine from trained weights, and prove it"),

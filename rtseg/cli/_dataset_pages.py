@@ -30,7 +30,9 @@ CELL_WIDTH_PX, LEGEND_ROW_PX = 480, 36
 def run(arguments: argparse.Namespace) -> int:
     """Check the data set, show what was found, and draw the sheet."""
     title = load_dataset_config(arguments.config).title or str(arguments.config)
-    dataset = open_dataset(arguments.config, arguments.split, check_files=False)
+    dataset = open_dataset(
+        arguments.config, arguments.split, check_files=False, root=arguments.root
+    )
     found = _audit(dataset)
     heading = f"{title}, {arguments.split}: {len(dataset)} pictures"
     if arguments.json:

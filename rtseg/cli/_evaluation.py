@@ -15,6 +15,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from rtseg.classes import ClassSet
+from rtseg.cli._crf_effect import crf_values, read_crf, show_effect
+from rtseg.cli._instance_report import check_instances, instance_values
 from rtseg.cli._picture_files import write_picture, write_whole
 from rtseg.cli._prediction import (
     open_predictor,
@@ -35,6 +37,8 @@ TITLES = {
     "mean_class_accuracy": "mean class accuracy",
     "pixel_accuracy": "pixel accuracy",
     "frequency_weighted_iou": "frequency-weighted IoU",
+    "dice": "Dice",
+    "mask_precision": "mean mask precision",
     "boundary_f": "mean boundary F score",
     "temporal_consistency": "temporal consistency",
     "flicker": "flicker",
@@ -60,12 +64,23 @@ def run(arguments: argparse.Namespace) -> int:
     predictor, card = open_predictor(arguments)
     predictor = replace(predictor, input_hw=arguments.resize)
     check_classes(card, dataset.classes)
-    evaluation = _evaluate(predictor, dataset, arguments)
+    check_instances(predictor, dataset, arguments)
+    crf = read_crf(arguments.crf_set) if arguments.crf or arguments.crf_set else None
+    evaluation, plain = _evaluate(predictor, dataset, arguments), None
+    if crf is not None:
+        plain, predictor = evaluation, replace(predictor, crf=crf)
+        evaluation = _evaluate(predictor, dataset, arguments)
     width = None if sys.stdout.isatty() else PIPED_WIDTH
     console = Console(width=width, highlight=False, markup=False, soft_wrap=True)
     _show(console, evaluation, arguments, predictor)
+    if plain is not None:
+        show_effect(console, plain, evaluation)
+    objects = instance_values(console, predictor, dataset, arguments)
     if arguments.json:
-        write_whole(arguments.json, _as_json(evaluation, arguments, card, predictor))
+        values = _as_json(evaluation, arguments, card, predictor)
+        values |= crf_values(predictor, plain) | objects
+        text = json.dumps(values, indent=2, ensure_ascii=False)
+        write_whole(arguments.json, f"{text}\n".encode())
     if arguments.pictures:
         _write_pictures(console, evaluation, dataset, predictor, arguments.pictures)
     return 0
@@ -103,6 +118,9 @@ def _evaluate(
             boundary=arguments.boundary,
             video=arguments.video,
             input_hw=predictor.input_hw,
+            threshold=predictor.threshold,
+            padding=predictor.padding,
+            crf=predictor.crf,
             progress=lambda done, _: bar.update(task, completed=done),
         )
 
@@ -127,13 +145,16 @@ def _conditions(predictor: Predictor) -> str:
     size = "own size" if predictor.input_hw is None else "{}x{}".format(*predictor.input_hw)
     flip = "picture and mirror image (logits averaged)" if predictor.flip else "no flip"
     precision = precision_name(pick_precision(predictor.precision, predictor.device))
-    return f"{device_title(predictor.device)}, {precision}, {size}, {flip}, void pixels ignored"
+    threshold = "" if predictor.threshold is None else f"threshold {predictor.threshold:.2f}, "
+    where = f"{device_title(predictor.device)}, {precision}, {size}, {flip}"
+    crf = "" if predictor.crf is None else "dense CRF, "
+    return f"{where}, {threshold}{crf}void pixels ignored"
 
 
 def _as_json(
     evaluation: Evaluation, arguments: argparse.Namespace, card: ModelCard, predictor: Predictor
-) -> bytes:
-    values = {
+) -> dict[str, object]:
+    return {
         "weights": str(arguments.weights),
         "name": card.name,
         "network": card.network,
@@ -149,7 +170,6 @@ def _as_json(
         "class_set": card.classes.name,
         **evaluation.to_dict(),
     }
-    return (json.dumps(values, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def notable(scores: Sequence[PictureScore], each: int = 3) -> dict[int, str]:

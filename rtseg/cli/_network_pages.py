@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import torch
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.measure import Measurement
@@ -18,8 +17,9 @@ from rich.table import Table
 from rich.text import Text
 
 from rtseg.errors import UnknownNameError, WeightsError, closest
-from rtseg.networks import NETWORKS, NetworkCard, NetworkEntry, SegmentationNetwork, padded_hw
+from rtseg.networks import NETWORKS, NetworkCard, padded_hw
 from rtseg.networks.counting import CONVENTION
+from rtseg.networks.families import family_of
 from rtseg.networks.trained import ModelCard, read_card, shipped_weights
 
 PIPED_WIDTH = 100
@@ -74,7 +74,7 @@ class Listing:
     def of(cls, name: str, weights: Iterable[ModelCard]) -> Listing:
         """Gather what is known of the network registered as `name`."""
         mine = tuple(card for card in weights if card.network == name)
-        family = _family(NETWORKS[name])
+        family = family_of(NETWORKS[name])
         smallest, _ = padded_hw((1, 1), family.size_multiple, family.min_size)
         return cls(name, NETWORKS[name].card, family.size_multiple, smallest, mine)
 
@@ -83,15 +83,6 @@ class Listing:
         sizes = {"size_multiple": self.size_multiple, "min_size": self.min_size}
         weights = [json.loads(card.to_json()) for card in self.weights]
         return {"name": self.name} | asdict(self.card) | sizes | {"weights": weights}
-
-
-def _family(entry: NetworkEntry) -> type[SegmentationNetwork]:
-    """Return the class of a network; a variant is registered as its class or a partial of it."""
-    build = getattr(entry.build, "func", entry.build)
-    if isinstance(build, type) and issubclass(build, SegmentationNetwork):
-        return build
-    with torch.device("meta"):  # some other function: the one way to know
-        return type(entry.build(entry.card.count_classes))
 
 
 def mean_ious(card: ModelCard) -> dict[str, float]:
@@ -209,6 +200,10 @@ def _weights_page(card: ModelCard) -> Table:
         "normalisation": f"RGB mean {normalisation.mean_rgb}, deviation {normalisation.std_rgb}",
         "licence": card.licence or "not stated",
     }
+    if card.threshold is not None:
+        facts["threshold"] = f"{card.threshold} for {card.classes.names[1]}, one channel"
+    if card.padding != "mean":
+        facts["padding"] = card.padding
     facts |= {f"training: {key}": value for key, value in _flat(card.training).items()}
     facts |= {f"metric: {key}": f"{value:.4f}" for key, value in card.metrics.items()}
     return _facts(facts)

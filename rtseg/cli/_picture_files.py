@@ -11,11 +11,11 @@ import cv2
 
 from rtseg.errors import DataError
 from rtseg.training.checkpoint import write_atomically
-from rtseg.training.datasets.dataset import UInt8
+from rtseg.training.datasets.dataset import UInt8, UInt16
 from rtseg.training.datasets.image_file import read_image
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
-OUTPUT_ENDINGS = ("_labelled", "_mask")
+OUTPUT_ENDINGS = ("_labelled", "_mask", "_objects")
 """How the names end that `rtseg segment` gives its outputs."""
 
 _SILENT = 0
@@ -82,8 +82,8 @@ def _set_opencv_log_level(level: int) -> int:
     return int(module.setLogLevel(level))
 
 
-def write_picture(path: Path, image: UInt8) -> None:
-    """Write a PNG, whole or not at all: uint8 BGR [H, W, 3] or grey [H, W].
+def write_picture(path: Path, image: UInt8 | UInt16) -> None:
+    """Write a PNG, whole or not at all: uint8 BGR [H, W, 3], uint8 or uint16 grey [H, W].
 
     Raises:
         DataError: the place can't be written to.

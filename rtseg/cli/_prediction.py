@@ -46,10 +46,12 @@ def open_predictor(arguments: argparse.Namespace) -> tuple[Predictor, ModelCard]
     device = pick_device(arguments.device)
     network = trained.network.to(device)
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    card = trained.card
     predictor = Predictor(
-        network, trained.card.normalisation, device, arguments.precision, arguments.flip
-    )
-    return predictor, trained.card
+        network, card.normalisation, device, arguments.precision, arguments.flip,
+        threshold=card.threshold, padding=card.padding,
+    )  # fmt: skip
+    return predictor, card
 
 
 def size_argument(text: str) -> tuple[int, int]:

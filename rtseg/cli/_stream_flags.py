@@ -79,10 +79,13 @@ GROUPS: dict[str, tuple[Flag, ...]] = {
         Flag("--classes", "overlay.classes", "colour only these", "A,B", read=_names),
         Flag("--hide", "overlay.hide", "don't colour these", "A,B", read=_names),
         Flag("--outlines", "overlay.outlines", "draw the classes' borders"),
+        Flag("--instances", "overlay.instances", "draw a line around each car, person, …"),
         Flag("--no-legend", "overlay.legend", "without names and shares", value=False),
         Flag("--no-hud", "overlay.hud", "without rate, age and drops", value=False),
         Flag("--edges", "postprocess.edges", "smooth or nearest", "HOW"),
         Flag("--smooth", "postprocess.smooth", "smooth the classes over time, 0 to 1", "S"),
+        Flag("--dense-crf", "postprocess.dense_crf", "class borders on the picture's edges; slow",
+             value={}),
         Flag("--hood", "postprocess.hood", "mask of the own bonnet: a picture, or auto", "FILE"),
     ),
     "outputs": (

@@ -28,6 +28,12 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     parser.add_argument("--split", default="train", help='"a+b" joins two (default: %(default)s)')
     parser.add_argument(
+        "--root",
+        type=Path,
+        metavar="FOLDER",
+        help="the data set's folder, instead of the file's root",
+    )
+    parser.add_argument(
         "-o",
         "--output",
         type=_png,

@@ -39,6 +39,17 @@ def add_parser(subparsers: Subparsers) -> None:
         action="store_true",
         help="the pictures are one film in order: also how steady the labels are over time",
     )
+    parser.add_argument(
+        "--instances",
+        nargs="?",
+        const="auto",
+        choices=("auto", "components", "energy", "border"),
+        metavar="HOW",
+        help="also how well single objects are found: AP and PQ, on data that knows objects; HOW: "
+        "by the network's own maps (energy, border) or as connected parts of a class (components); "
+        "auto: its own, if it has some",
+    )
+    _add_crf_arguments(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write everything here")
     parser.add_argument(
         "--pictures",
@@ -47,6 +58,22 @@ def add_parser(subparsers: Subparsers) -> None:
         help="also write picture, truth, prediction and errors of the worst, median and best here",
     )
     parser.set_defaults(run=run)
+
+
+def _add_crf_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--crf",
+        "--dense-crf",
+        action="store_true",
+        help="measure twice: without and with a dense CRF behind the network",
+    )
+    parser.add_argument(
+        "--crf-set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a setting of the dense CRF, such as smoothness_weight=3; may be given several times",
+    )
 
 
 def _add_data_arguments(parser: argparse.ArgumentParser) -> None:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 DESCRIPTION = """\
 Labels pictures and writes NAME_labelled.png for each: the picture with its classes laid over it
 and a legend with each class's share of the pixels. With --masks also NAME_mask.png, the class ids
-as 8-bit grey.
+as 8-bit grey. With --instances a line runs around each car, person, …, and --masks also writes
+NAME_objects.png, the number of each pixel's object as 16-bit grey, 0 for none.
 
 A network knows streets at about the size that it was trained at. So a picture of any other size is
 brought to about that many pixels for labelling, with its proportions kept, and the result is
@@ -45,6 +46,15 @@ def add_parser(subparsers: Subparsers) -> None:
         help="where the results go (default: %(default)s)",
     )
     parser.add_argument("--masks", action="store_true", help="also write NAME_mask.png")
+    parser.add_argument(
+        "--instances",
+        nargs="?",
+        const="auto",
+        choices=("auto", "components", "energy", "border"),
+        metavar="HOW",
+        help="also find single objects: by the network's own maps (energy, border) or as connected "
+        "parts of a class (components); auto: its own, if it has some. Stands behind the pictures",
+    )
     parser.add_argument(
         "--alpha",
         type=_share_argument,

@@ -164,7 +164,7 @@ def _manifest(
         mean_rgb=card.normalisation.mean_rgb,
         std_rgb=card.normalisation.std_rgb,
         files=tuple(describe_file(folder / name) for name in built.files),
-        notes=built.notes,
+        notes=built.notes | ({} if card.threshold is None else {"threshold": card.threshold}),
         built_at=now.isoformat(timespec="seconds"),
         build_s=round(build_s, 3),
         rtseg_version=rtseg.__version__,

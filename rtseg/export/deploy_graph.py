@@ -6,7 +6,6 @@ import copy
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
@@ -14,6 +13,8 @@ from rtseg.backends.base import OutputKind
 from rtseg.errors import EngineError, InputSizeError
 from rtseg.networks import padded_hw, resize_logits
 from rtseg.networks.batch_norm import fold_batch_norm
+from rtseg.networks.binary import object_mask, threshold_logit, with_background
+from rtseg.networks.padding import pad_pictures
 from rtseg.networks.trained import LARGEST_INPUT_PX, TrainedNetwork
 
 FloatPrecision = Literal["fp32", "bf16", "fp16"]
@@ -32,14 +33,20 @@ class DeployGraph(nn.Module):
     """A trained network with all that stands between pixels and class ids, for one input size.
 
     `forward` takes uint8 BGR pictures [N, H, W, 3] and returns labels int8 [N, H, W], or for
-    ``output="scores"`` class probabilities float32 [N, K, H, W]. Labels are int8 because TensorRT
+    ``output="scores"`` class scores float32 [N, K, H, W], of which the largest is the label: their
+    probabilities, where K channels give them. Labels are int8 because TensorRT
     can't cast to uint8; ids are below 128, so whoever runs the graph takes the bytes as uint8.
 
     The network is a copy without training heads, its batch normalisation folded into the
     convolutions. In half precision its weights and its maps are bf16 or fp16; pixels are
     normalised, and logits resized, in float32. Sizes that the network can't take are padded at
-    the bottom and right with the mean colour, and what lies over the padding is cut off, as in
+    the bottom and right as the card says, and what lies over the padding is cut off, as in
     evaluation.
+
+    A binary network's single logit is compared with that of the card's threshold, in float32. Its
+    scores [N, 2, H, W] are softmax over 0 and the logit less that of the threshold, so that 0.5
+    lies at the threshold and whoever takes the largest, or averages them over time, decides as the
+    card says; at the threshold 0.5 they are the probabilities.
 
     Args:
         trained: left as it is.
@@ -85,6 +92,8 @@ class DeployGraph(nn.Module):
         self.padded_hw = padded_hw(input_hw, network.size_multiple, network.min_size)
         self.output = output
         self.labelling = labelling
+        self.threshold = trained.card.threshold
+        self.padding = trained.card.padding
         scale, shift = trained.card.normalisation.scale_shift()
         self.register_buffer("scale", scale)
         self.register_buffer("shift", shift)
@@ -93,12 +102,20 @@ class DeployGraph(nn.Module):
     def forward(self, images_bgr: Tensor) -> Tensor:
         """Return labels or scores of uint8 BGR pictures [N, H, W, 3]."""
         logits = self.logits(images_bgr)  # [N, K, H, W]
+        if self.threshold is not None:
+            return self._of_two_classes(logits, self.threshold)
         if self.output == "scores":
             scores: Tensor = logits.float().softmax(1)
             return scores
         if self.labelling == "running_max":
             return _running_argmax(logits)
         return logits.argmax(1).to(torch.int8)
+
+    def _of_two_classes(self, logits: Tensor, threshold: float) -> Tensor:
+        """Return labels or scores of a binary network's logits [N, 1, H, W]."""
+        if self.output == "labels":
+            return object_mask(logits, threshold).to(torch.int8)
+        return with_background(logits.float() - threshold_logit(threshold)).softmax(1)
 
     def logits(self, images_bgr: Tensor) -> Tensor:
         """Return the logits [N, K, H, W] of the pictures, in float32 where they were resized."""
@@ -114,11 +131,7 @@ class DeployGraph(nn.Module):
         # TensorRT takes uint8 into a cast and nothing else, so the cast comes before the rest.
         pixels = images_bgr.to(torch.float32).permute(0, 3, 1, 2).flip(1)
         images = pixels * self.scale + self.shift
-        height, width = self.input_hw
-        if self.padded_hw != self.input_hw:
-            padding = (0, self.padded_hw[1] - width, 0, self.padded_hw[0] - height)
-            images = F.pad(images, padding)
-        return images
+        return pad_pictures(images, self.padded_hw, self.padding)
 
     def resizes(self) -> bool:
         """Return whether the network's logits come at another size than its input."""

@@ -25,7 +25,7 @@ class NetworkCount:
     """What a deployed network holds and what one picture costs.
 
     Args:
-        parameters: trainable parameters, training heads not counted.
+        parameters: trainable parameters, those of instance heads too, training heads not.
         gmacs: multiply-adds of one picture, in 10^9.
         hw: height and width of that picture.
     """
@@ -55,14 +55,18 @@ def count_gmacs(network: nn.Module, hw: tuple[int, int]) -> float:
         InputSizeError: the network can't take pictures of that size.
     """
     shadow = copy.deepcopy(network).to("meta", torch.float32).eval()
+    run = shadow.forward_instances if isinstance(shadow, SegmentationNetwork) else shadow
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        shadow(torch.empty(1, 3, *hw, device="meta"))
+        run(torch.empty(1, 3, *hw, device="meta"))
     return counter.get_total_flops() / 2e9
 
 
 def count_network(network: SegmentationNetwork, hw: tuple[int, int]) -> NetworkCount:
-    """Return both figures of the deployed network; `network` itself keeps its training heads."""
-    deployed = copy.deepcopy(network).to("meta").remove_training_heads()
+    """Return both figures of the deployed network, the maps of instance heads included.
+
+    `network` itself keeps its training heads.
+    """
+    deployed = copy.deepcopy(network).to("meta").remove_training_heads(keep_instances=True)
     return NetworkCount(count_parameters(deployed), count_gmacs(deployed, hw), hw)
 
 

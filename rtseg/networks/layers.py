@@ -84,3 +84,31 @@ def initialise(network: nn.Module, classifiers: Iterable[nn.Module] = ()) -> Non
         elif isinstance(module, nn.BatchNorm2d):
             nn.init.ones_(module.weight)
             nn.init.zeros_(module.bias)
+
+
+def initialise_fan_in(
+    network: nn.Module, classifiers: Iterable[nn.Module] = (), *, uniform: bool = False
+) -> None:
+    """Draw initial weights whose scale is that of the inputs, in place.
+
+    Convolutions: deviation sqrt(2 / inputs that one output sees), which without normalisation
+    keeps the size of the maps from layer to layer (He et al. 2015); biases 0. The layers in
+    `classifiers` as in `initialise`.
+
+    Args:
+        network: what to draw.
+        classifiers: layers that end in logits.
+        uniform: from a uniform distribution of that deviation (HeUniform) instead of a normal one.
+    """
+    last = {id(layer): layer for layer in classifiers}
+    initialise(network, last.values())
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and id(module) not in last:
+            fan_in = math.prod(module.kernel_size) * module.in_channels / module.groups
+            if isinstance(module, nn.ConvTranspose2d):
+                fan_in /= math.prod(module.stride)
+            std = (2 / fan_in) ** 0.5
+            if uniform:
+                nn.init.uniform_(module.weight, -(3**0.5) * std, 3**0.5 * std)
+            else:
+                nn.init.normal_(module.weight, std=std)

@@ -30,6 +30,7 @@ from rtseg.networks.network import (
     SegmentationNetwork,
     TrainingHead,
 )
+from rtseg.networks.squeeze_excitation import ConcurrentExcitation, Merge, excitation_gates
 
 
 class DecoderBlock(nn.Sequential):
@@ -52,13 +53,16 @@ class LinkNet(SegmentationNetwork):
     Args:
         num_classes: K.
         encoder: ``"resnet18"`` (the paper's) or ``"resnet34"``.
+        scse: ``"add"`` or ``"max"`` for scSE behind every block of encoder and decoder, or None.
     """
 
     size_multiple: ClassVar[int] = 32
     min_size: ClassVar[int] = 32
     training_modules: ClassVar[tuple[str, ...]] = ("auxiliary_head",)
 
-    def __init__(self, num_classes: int, encoder: str = "resnet18") -> None:
+    def __init__(
+        self, num_classes: int, encoder: str = "resnet18", scse: Merge | None = None
+    ) -> None:
         super().__init__(num_classes)
         self.encoder = ENCODERS[encoder](32)
         self.decoder4 = DecoderBlock(512, 256, 2)
@@ -76,7 +80,18 @@ class LinkNet(SegmentationNetwork):
         self.classifier = nn.ConvTranspose2d(32, num_classes, 2, stride=2)
         self.auxiliary_head = FCNHead(256, num_classes)
         self.heads = {MAIN: TrainingHead(1.0), "auxiliary": TrainingHead(0.4)}
-        initialise(self, classifiers=(self.classifier, self.auxiliary_head[-1]))
+        if scse:
+            self._recalibrate(scse)
+        classifiers = (self.classifier, self.auxiliary_head[-1], *excitation_gates(self))
+        initialise(self, classifiers)
+
+    def _recalibrate(self, merge: Merge) -> None:
+        encoder = [self.encoder.get_submodule(f"layer{number}") for number in range(1, 5)]
+        decoder = (self.decoder4, self.decoder3, self.decoder2, self.decoder1)
+        widths = (*self.encoder.channels[1:], 256, 128, 64, 64)
+        for block, channels in zip((*encoder, *decoder), widths, strict=True):
+            assert isinstance(block, nn.Sequential)
+            block.append(ConcurrentExcitation(channels, merge=merge))
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits [N, K, H, W]."""
@@ -98,20 +113,35 @@ class LinkNet(SegmentationNetwork):
         return self.classifier(self.head(d1))
 
 
-def _register(name: str, encoder: str, title: str, parameters: int, gmacs: float) -> None:
+STRUCTURE = (
+    "The authors' own structure: four additions with the encoder blocks' inputs, a ReLU "
+    "behind each, transposed convolutions in decoder and head. Logits at full resolution."
+)
+SCSE = (
+    "LinkNet with scSE (Roy et al., MICCAI 2018: reduction 2, excitations added) behind every "
+    "block of the encoder and of the decoder, before what is added to it."
+)
+
+
+def _register(
+    name: str, build: partial[LinkNet], title: str, parameters: int, gmacs: float
+) -> None:
     card = NetworkCard(
         title=title,
         paper="Chaurasia, Culurciello: LinkNet, VCIP 2017",
         url="https://arxiv.org/abs/1707.03718",
-        structure=(
-            "The authors' own structure: four additions with the encoder blocks' inputs, a ReLU "
-            "behind each, transposed convolutions in decoder and head. Logits at full resolution."
-        ),
+        structure=SCSE if "scse" in name else STRUCTURE,
         parameters=parameters,
         gmacs=gmacs,
     )
-    NETWORKS.add(name, NetworkEntry(partial(LinkNet, encoder=encoder), card))
+    NETWORKS.add(name, NetworkEntry(build, card))
 
 
-_register("linknet", "resnet18", "LinkNet (ResNet-18)", 11_535_699, 87.01)
-_register("linknet-resnet34", "resnet34", "LinkNet (ResNet-34)", 21_643_859, 164.32)
+RESNET18 = partial(LinkNet, encoder="resnet18")
+RESNET34 = partial(LinkNet, encoder="resnet34")
+
+_register("linknet", RESNET18, "LinkNet (ResNet-18)", 11_535_699, 87.01)
+_register("linknet-resnet34", RESNET34, "LinkNet (ResNet-34)", 21_643_859, 164.32)
+_register(
+    "linknet-scse", partial(LinkNet, scse="add"), "LinkNet (ResNet-18, scSE)", 11_977_659, 87.05
+)

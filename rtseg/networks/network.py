@@ -16,6 +16,11 @@ MAIN = "main"
 """The name of the head whose logits `forward` returns."""
 
 
+HeadTarget = Literal["classes", "boundary", "direction", "energy", "border"]
+
+_CHANNELS: dict[HeadTarget, int] = {"boundary": 1, "direction": 2, "energy": 16, "border": 1}
+
+
 @dataclass(frozen=True, slots=True)
 class TrainingHead:
     """How one output of `forward_train` is supervised.
@@ -23,14 +28,26 @@ class TrainingHead:
     Args:
         weight: the factor of its loss in the sum.
         target: ``"classes"`` for logits [N, K, h, w] against the class labels, ``"boundary"`` for
-            logits [N, 1, h, w] against the class boundaries.
+            logits [N, 1, h, w] against the class boundaries. Against the objects: ``"direction"``
+            for unit vectors [N, 2, h, w] away from an object's edge, ``"energy"`` for logits
+            [N, 16, h, w] of the distance to it in levels, ``"border"`` for logits [N, 1, h, w] of
+            where objects touch.
         resize: what is brought to the other's size: ``"logits"`` (bilinear) or ``"labels"``
             (nearest neighbour).
     """
 
     weight: float
-    target: Literal["classes", "boundary"] = "classes"
+    target: HeadTarget = "classes"
     resize: Literal["logits", "labels"] = "logits"
+
+    @property
+    def is_of_instances(self) -> bool:
+        """Whether objects are found with its map."""
+        return self.target in ("direction", "energy", "border")
+
+    def channels(self, num_classes: int) -> int:
+        """Return how many channels its map has where there are K classes."""
+        return num_classes if self.target == "classes" else _CHANNELS[self.target]
 
 
 class SegmentationNetwork(nn.Module):
@@ -52,6 +69,8 @@ class SegmentationNetwork(nn.Module):
     heads: Mapping[str, TrainingHead]
     training_modules: ClassVar[tuple[str, ...]] = ()
     """Attributes that only `forward_train` uses; `remove_training_heads` deletes them."""
+    instance_modules: ClassVar[tuple[str, ...]] = ()
+    """Attributes that only the maps of objects need; weights files keep them."""
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()
@@ -72,6 +91,18 @@ class SegmentationNetwork(nn.Module):
         """Return the logits of every head by name; networks without further heads keep this."""
         return {MAIN: self(images)}
 
+    def forward_instances(self, images: Tensor) -> dict[str, Tensor]:
+        """Return "main" and the maps of the instance heads by name, as deployed.
+
+        Networks without instance heads keep this.
+        """
+        return {MAIN: self(images)}
+
+    @property
+    def finds_instances(self) -> bool:
+        """Whether the network, as it is, has maps to find objects with."""
+        return any(head.is_of_instances for head in self.heads.values())
+
     def check_size(self, images: Tensor) -> None:
         """Refuse a height or width that the network can't take, naming the size that would do."""
         height, width = images.shape[-2:]
@@ -83,12 +114,25 @@ class SegmentationNetwork(nn.Module):
                 f"pad to {padded[0]}x{padded[1]}"
             )
 
-    def remove_training_heads(self) -> SegmentationNetwork:
-        """Delete what only training uses, in place, and return the network."""
-        for name in self.training_modules:
+    def remove_training_heads(self, keep_instances: bool = False) -> SegmentationNetwork:
+        """Delete what only training uses, in place, and return the network.
+
+        Args:
+            keep_instances: whether `forward_instances` is wanted; else all but `forward` goes.
+        """
+        gone = (
+            self.training_modules
+            if keep_instances
+            else self.training_modules + self.instance_modules
+        )
+        for name in gone:
             if hasattr(self, name):
                 delattr(self, name)
-        self.heads = {MAIN: self.heads[MAIN]}
+        self.heads = {
+            name: head
+            for name, head in self.heads.items()
+            if name == MAIN or (keep_instances and head.is_of_instances)
+        }
         return self
 
 

@@ -25,8 +25,10 @@ from torch import Tensor, nn
 
 from rtseg.classes import ClassSet
 from rtseg.errors import WeightsError, closest
+from rtseg.networks.binary import NUM_CLASSES as NUM_BINARY_CLASSES
 from rtseg.networks.network import NETWORKS, SegmentationNetwork, build_network
 from rtseg.networks.normalisation import Normalisation
+from rtseg.networks.padding import Padding
 from rtseg.weights import WEIGHTS_DIR
 
 FORMAT_VERSION = 1
@@ -54,9 +56,13 @@ class ModelCard:
         metrics: measured figures by ``"split/metric"``, such as ``"test/mean_iou"``; shares, 0–1.
         licence: what the weights may be used for.
         format_version: version of the file.
+        threshold: of a binary network, which has one channel for two classes: the probability
+            above which a pixel is the second class. None: one channel for each class.
+        padding: how pictures of sizes that the network can't take are made larger.
 
     Raises:
-        WeightsError: the input size or the normalisation is out of range.
+        WeightsError: the input size, the normalisation or the threshold is out of range, or there
+            is a threshold but not two classes.
     """
 
     name: str
@@ -68,6 +74,8 @@ class ModelCard:
     metrics: dict[str, float] = field(default_factory=dict)
     licence: str = ""
     format_version: int = FORMAT_VERSION
+    threshold: float | None = None
+    padding: Padding = "mean"
 
     def __post_init__(self) -> None:
         if not all(1 <= size <= LARGEST_INPUT_PX for size in self.input_hw):
@@ -81,6 +89,25 @@ class ModelCard:
                 f"the card's normalisation is mean {mean}, deviation {std}; "
                 "finite means and positive deviations are needed"
             )
+        self._check_threshold()
+
+    def _check_threshold(self) -> None:
+        if self.threshold is None:
+            return
+        if not 0 < self.threshold < 1:
+            raise WeightsError(
+                f"the card's threshold is {self.threshold}; a probability between 0 and 1 is needed"
+            )
+        if len(self.classes) != NUM_BINARY_CLASSES:
+            raise WeightsError(
+                f"the card has a threshold, which parts two classes, but {len(self.classes)} "
+                f"classes of {self.classes.name!r}"
+            )
+
+    @property
+    def num_outputs(self) -> int:
+        """Channels of the network's logits: one for each class, or one in all if it is binary."""
+        return len(self.classes) if self.threshold is None else 1
 
     def to_json(self) -> str:
         """Return the card as JSON; metrics that are not finite (a class that never occurs) go."""
@@ -152,9 +179,10 @@ def save_trained(path: Path, network: SegmentationNetwork, card: ModelCard) -> N
             f"the card names the network {card.network!r}, which is not registered; "
             f"known: {', '.join(sorted(NETWORKS))}"
         )
-    if len(card.classes) != network.num_classes:
+    if card.num_outputs != network.num_classes:
         raise WeightsError(
             f"the card has {len(card.classes)} classes, the network {network.num_classes}"
+            + (", where a card with a threshold needs 1" if card.threshold is not None else "")
         )
     state = {
         key: tensor
@@ -179,13 +207,13 @@ def load_trained(name_or_path: str | Path, *, training_heads: bool = False) -> T
     """
     path = weights_file(name_or_path)
     card = read_card(path)
-    network = build_network(card.network, len(card.classes))
+    network = build_network(card.network, card.num_outputs)
     state = _read_tensors(path)
     if training_heads:
         fresh = network.state_dict()
         state = {key: fresh[key] for key in fresh if _of_training(network, key)} | state
     else:
-        network.remove_training_heads()
+        network.remove_training_heads(keep_instances=True)
     load_state_strict(network, state, f"{path} ({card.network}, {len(card.classes)} classes)")
     return TrainedNetwork(network.eval(), card)
 

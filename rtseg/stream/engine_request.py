@@ -43,6 +43,11 @@ class EngineConfig(Config):
         "stream begins on eager, and a process of the lowest priority builds the engine, which "
         "takes over when it is done; wait: it is built first; never: eager it is.",
     )
+    device_path: bool = Field(
+        default=False,
+        description="On CUDA: frames go up once, and only class map and finished picture come "
+        "back. Has not run on a GPU yet; its arithmetic is tested on the CPU.",
+    )
     engines: Path | None = Field(
         default=None, description="The folder of built engines; by default engines/ or the cache."
     )
@@ -56,7 +61,7 @@ class EngineRequest:
         model: name of weights, a weights file, a training's folder, or an engine's folder.
         config: backend, precision, device, size.
         frame_hw: height and width of the source's first frame, for the default size.
-        output: labels, or scores where they are smoothed over time.
+        output: labels, or scores where they are smoothed over time or refined by a dense CRF.
         parallelism: how many threads will call it, and on how many cores each.
     """
 

@@ -6,15 +6,18 @@ from typing import Literal
 
 import cv2
 import numpy as np
+import torch
 from pydantic import Field
 
 from rtseg.classes import ClassSet
 from rtseg.config import Config
+from rtseg.dense_crf import DenseCrfConfig
 from rtseg.errors import DataError
 from rtseg.frames import ClassMap, Labels
 from rtseg.stream.edges import smooth_labels_to_frame
 from rtseg.stream.hood import open_hood
 from rtseg.stream.inferred import Inferred
+from rtseg.stream.refinement import Refinement
 from rtseg.stream.smoothing import TemporalSmoothing, best_class
 from rtseg.stream.stage import Stage
 
@@ -35,6 +38,11 @@ class PostprocessConfig(Config):
         "remains after 1/30 s where the picture stands still. 0: off; 0.8 takes away a sixth to a "
         "third of the flicker and costs no accuracy; above 0.9 small moving things suffer.",
     )
+    dense_crf: DenseCrfConfig | None = Field(
+        default=None,
+        description="Class borders drawn to the picture's edges by a dense CRF, on the engine's "
+        "grid: over half a second a frame on a CPU, so for films. {}: its defaults; null: off.",
+    )
     hood: str | None = Field(
         default=None,
         description="The own bonnet, which becomes void: a PNG file in which it is painted white "
@@ -42,13 +50,19 @@ class PostprocessConfig(Config):
         "first moving seconds, where there is one.",
     )
 
+    @property
+    def needs_scores(self) -> bool:
+        """Whether class scores are of use, rather than labels."""
+        return self.smooth > 0 or self.dense_crf is not None
+
 
 class Postprocess(Stage):
     """Brings each engine output to its frame's geometry.
 
     Args:
-        config: edges, temporal smoothing, bonnet.
+        config: edges, temporal smoothing, dense CRF, bonnet.
         classes: what the labels mean.
+        device: where the dense CRF runs; None: on the CPU.
 
     Raises:
         DataError: the bonnet's mask can't be used.
@@ -56,17 +70,22 @@ class Postprocess(Stage):
 
     name = "postprocess"
 
-    def __init__(self, config: PostprocessConfig, classes: ClassSet) -> None:
+    def __init__(
+        self, config: PostprocessConfig, classes: ClassSet, device: torch.device | None = None
+    ) -> None:
         self._config = config
         self._classes = classes
         self._smoothing = TemporalSmoothing(config.smooth, len(classes)) if config.smooth else None
+        crf = config.dense_crf
+        self._refinement = None if crf is None else Refinement(crf, device or torch.device("cpu"))
         self._hood = open_hood(config.hood)
 
     def process(self, item: Inferred) -> ClassMap:
         """Return the class map of the frame.
 
         Raises:
-            DataError: the scores are of another number of classes.
+            DataError: the scores are of another number of classes, or labels where the dense CRF
+                needs scores.
         """
         labels = self._to_frame(item, self._decided(item))
         mask = self._hood.mask(item.frame) if self._hood is not None else None
@@ -80,6 +99,9 @@ class Postprocess(Stage):
                 f"{item!r} has scores of {len(item.output)} classes; the class set "
                 f"{self._classes.name!r} has {len(self._classes)}"
             )
+        if self._refinement is not None:
+            smoothed = self._smoothing.scores(item) if self._smoothing is not None else None
+            return self._refinement.labels(item, smoothed)
         if self._smoothing is not None:
             return self._smoothing.labels(item)
         return best_class(item.output) if item.is_scores else item.output

@@ -3,24 +3,31 @@
 capture        Source.read             → Frame
 infer, each    Preprocess, Infer       → Inferred     one thread a worker, order kept
 draw           Postprocess, Overlay    → Picture
+  or, by the device path
+device, each   DevicePath              → Painted      one thread a worker, order kept
+draw           Overlay                 → Picture
 each sink      Sink.write              a thread of its own; a window has the main thread
 """
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Generator, Iterator, Sequence
+from functools import partial
 
 import cv2
 
-from rtseg.backends.base import Parallelism
+from rtseg.backends.base import EngineInfo, Parallelism
 from rtseg.classes import ClassSet
 from rtseg.closing import Closing
 from rtseg.cores import usable_cores
 from rtseg.device import pick_device
+from rtseg.errors import EngineError
 from rtseg.frames import Picture
 from rtseg.stream.accuracy import AccuracySink
 from rtseg.stream.controls import Controls
+from rtseg.stream.device_path import DevicePath, obstacle
 from rtseg.stream.engine_request import EngineConfig, EngineOpener, EngineRequest
 from rtseg.stream.infer import Infer
 from rtseg.stream.latency import Latency
@@ -28,7 +35,7 @@ from rtseg.stream.overlay.hud import HudValues
 from rtseg.stream.overlay.overlay import Overlay
 from rtseg.stream.overlay.style import OverlayStyle
 from rtseg.stream.pipeline import Pipeline, Step
-from rtseg.stream.postprocess import Postprocess
+from rtseg.stream.postprocess import Postprocess, PostprocessConfig
 from rtseg.stream.preprocess import Preprocess
 from rtseg.stream.settings import StreamConfig
 from rtseg.stream.sinks import open_sinks
@@ -37,6 +44,8 @@ from rtseg.stream.sources import open_source
 from rtseg.stream.sources.source import SourceInfo
 from rtseg.stream.stage import Stage
 from rtseg.stream.summary import Summary
+
+_log = logging.getLogger(__name__)
 
 
 class Stream(Closing):
@@ -69,6 +78,7 @@ class Stream(Closing):
         classes = self.engine.info.classes
         try:
             check_names(config.overlay, classes)
+            check_scores(config.postprocess, self.engine.info)
         except BaseException:
             source.close()
             self.engine.close()
@@ -143,15 +153,26 @@ class Stream(Closing):
         config, engine = self._config, self.engine
         workers = parallelism(config.engine, self.info.source.live).workers
 
+        def style() -> OverlayStyle:
+            return self.controls.style
+
+        def overlay() -> Overlay:
+            return Overlay(style, engine.info.classes, self._hud)
+
+        if config.engine.device_path:
+            reason = obstacle(config, engine)
+            if reason is None:
+                device = partial(DevicePath, config, engine, style)
+                return [Step("device", device, workers), Step("draw", overlay)]
+            _log.warning("not by the device path: %s", reason)
+
         def infer() -> Sequence[Stage]:
             return Preprocess(config.fit, engine.info.input_hw), Infer(engine)
 
         def draw() -> Sequence[Stage]:
             classes = engine.info.classes
-            return (
-                Postprocess(config.postprocess, classes),
-                Overlay(lambda: self.controls.style, classes, self._hud),
-            )
+            device = pick_device(config.engine.device)
+            return Postprocess(config.postprocess, classes, device), overlay()
 
         return [Step("infer", infer, workers), Step("draw", draw)]
 
@@ -171,13 +192,26 @@ def check_names(style: OverlayStyle, classes: ClassSet) -> None:
         classes.id_of(name)
 
 
+def check_scores(config: PostprocessConfig, info: EngineInfo) -> None:
+    """Refuse an engine of labels where the dense CRF needs scores.
+
+    Raises:
+        EngineError: says how an engine of scores is made.
+    """
+    if config.dense_crf is not None and info.output != "scores":
+        raise EngineError(
+            f"{info} gives labels, but the dense CRF needs class scores: rtseg export {info.model} "
+            "--output scores"
+        )
+
+
 def engine_request(config: StreamConfig, source: SourceInfo) -> EngineRequest:
-    """Return what a stream of this source asks for: scores only where they are smoothed."""
+    """Return what a stream of this source asks for: scores only where they are of use."""
     return EngineRequest(
         model=config.model,
         config=config.engine,
         frame_hw=source.hw,
-        output="scores" if config.postprocess.smooth > 0 else "labels",
+        output="scores" if config.postprocess.needs_scores else "labels",
         parallelism=parallelism(config.engine, source.live),
     )
 

@@ -56,6 +56,13 @@ class TemporalSmoothing:
 
         Void where the input shows no frame.
         """
+        fit = item.fit
+        labels = np.full(fit.engine_hw, VOID, np.uint8)
+        labels[: fit.content_hw[0], : fit.content_hw[1]] = best_class(self.scores(item))
+        return labels
+
+    def scores(self, item: Inferred) -> Scores:
+        """Take the next engine output; return the mean, float32 [K, *content_hw], only to read."""
         fit, passed_s = item.fit, item.frame.pts_s - self._pts_s
         grey = _half_size_grey(item.frame.image_bgr, fit)
         scores = _planes(item, self._num_classes)
@@ -66,9 +73,7 @@ class TemporalSmoothing:
             kept = self._strength ** (passed_s * REFERENCE_FPS)
             _approach(self._mean, scores, 1 - kept * _standing(self._grey, grey, fit.content_hw))
         self._grey, self._fit, self._pts_s = grey, fit, item.frame.pts_s
-        labels = np.full(fit.engine_hw, VOID, np.uint8)
-        labels[: fit.content_hw[0], : fit.content_hw[1]] = best_class(self._mean)
-        return labels
+        return self._mean
 
 
 def best_class(scores: Scores) -> Labels:

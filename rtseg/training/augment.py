@@ -21,7 +21,9 @@ from torch.nn import functional as F
 from rtseg.classes import VOID
 from rtseg.config import Config
 from rtseg.networks.normalisation import Normalisation
+from rtseg.networks.padding import Padding
 from rtseg.training.memory import PictureStore
+from rtseg.training.object_targets import ObjectTargets
 from rtseg.training.warp import Matrix, UInt8, to_device
 
 Float64 = npt.NDArray[np.float64]
@@ -49,6 +51,12 @@ class AugmentConfig(Config):
         le=1,
         description="A crop in which one class fills more than this share of the labelled pixels "
         "is drawn again, up to 10 times; 1 takes every crop.",
+    )
+    padding: Padding = Field(
+        default="mean",
+        description="What a crop shows outside of its picture: mean, the mean colour; reflect, the "
+        "picture's mirror image. It has no label either way. The trained network pads pictures of "
+        "sizes that it can't take likewise.",
     )
     flip: float = Field(
         default=0.5, ge=0, le=1, description="Probability of mirroring left and right."
@@ -107,7 +115,8 @@ class Augmenter:
     Args:
         config: what is changed and how strongly.
         crop_hw: height and width of the batch.
-        normalisation: the network's; its mean colour also fills what lies outside a picture.
+        normalisation: the network's; its mean colour fills what lies outside a picture, unless
+            that is the picture's mirror image.
     """
 
     def __init__(
@@ -117,7 +126,7 @@ class Augmenter:
         self.crop_hw = crop_hw
         self.normalisation = normalisation
         red, green, blue = (round(255 * mean) for mean in normalisation.mean_rgb)
-        self._fill_bgr = (blue, green, red)
+        self._fill_bgr = (blue, green, red) if config.padding == "mean" else None
 
     def __call__(
         self, store: PictureStore, indices: Sequence[int], rng: np.random.Generator
@@ -136,9 +145,32 @@ class Augmenter:
         Raises:
             DataError: a picture can't be read, where the store reads from disk.
         """
+        return self._finished(store, indices, self._draw_maps(store, indices, rng), rng)
+
+    def with_objects(
+        self, store: PictureStore, indices: Sequence[int], rng: np.random.Generator
+    ) -> tuple[Tensor, Tensor, ObjectTargets]:
+        """Return the very batch of a call and what there is to learn of its objects."""
+        maps = self._draw_maps(store, indices, rng)
+        ids = store.instance_crops(indices, maps, self.crop_hw)
+        images, labels = self._finished(store, indices, maps, rng)
+        return images, labels, ObjectTargets.of(ids, images.device)
+
+    def _draw_maps(
+        self, store: PictureStore, indices: Sequence[int], rng: np.random.Generator
+    ) -> list[Matrix]:
         store.prefetch(indices)
+        return [self._draw_map(store.labels(int(index)), rng) for index in indices]
+
+    def _finished(
+        self,
+        store: PictureStore,
+        indices: Sequence[int],
+        maps: Sequence[Matrix],
+        rng: np.random.Generator,
+    ) -> tuple[Tensor, Tensor]:
+        """Cut the crops, change their colours, blur them and add noise."""
         config = self.config
-        maps = [self._draw_map(store.labels(int(index)), rng) for index in indices]
         greys = [store.mean_grey(int(index)) for index in indices]
         colours = np.stack([self._draw_colour(grey, rng) for grey in greys])
         sigmas_px = _draw_sometimes(len(indices), config.blur, config.blur_sigma_px, rng)

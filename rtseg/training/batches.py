@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from torch import Tensor
@@ -13,7 +14,22 @@ from torch import Tensor
 from rtseg.networks.normalisation import Normalisation
 from rtseg.training.augment import AugmentConfig, Augmenter
 from rtseg.training.memory import PictureStore
+from rtseg.training.object_targets import ObjectTargets
 from rtseg.training.plan import Epoch, Plan
+
+
+class Part(NamedTuple):
+    """Pictures of a step that go through the network together.
+
+    Args:
+        images: float32 [N, 3, h, w], normalised RGB.
+        labels: int64 [N, h, w].
+        objects: what there is to learn of their objects; None where no head asks for it.
+    """
+
+    images: Tensor
+    labels: Tensor
+    objects: ObjectTargets | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,19 +38,18 @@ class Batch:
 
     Args:
         step: of the epoch, counted from 0.
-        parts: (images float32 [N, 3, h, w] normalised RGB, labels int64 [N, h, w]), one pair for
-            each part that gradients are accumulated over.
+        parts: one for each part that gradients are accumulated over.
         prepare_s: what it took to make.
     """
 
     step: int
-    parts: list[tuple[Tensor, Tensor]]
+    parts: list[Part]
     prepare_s: float
 
     @property
     def hw(self) -> tuple[int, int]:
         """Height and width of the pictures."""
-        height, width = self.parts[0][1].shape[-2:]
+        height, width = self.parts[0].labels.shape[-2:]
         return height, width
 
 
@@ -53,6 +68,7 @@ class Batches:
         accumulate: parts of this process's share.
         ahead: prepare the next batch in a thread meanwhile. It pays where the step itself leaves
             the processor alone: on a GPU. The batches are the same.
+        objects: whether the targets of instance heads are wanted.
     """
 
     store: PictureStore
@@ -64,6 +80,7 @@ class Batches:
     world_size: int = 1
     accumulate: int = 1
     ahead: bool = False
+    objects: bool = False
 
     def of_epoch(self, epoch: Epoch, first_step: int = 0) -> Iterator[Batch]:
         """Yield the batches of an epoch, from its step `first_step` on."""
@@ -86,8 +103,9 @@ class Batches:
         if step + 1 < epoch.steps:
             coming = self._own_parts(epoch, step + 1)
             self.store.prefetch([index for indices in coming.values() for index in indices])
+        make = augmenter.with_objects if self.objects else augmenter
         parts = [
-            augmenter(self.store, indices, self._rng(epoch, step, part))
+            Part(*make(self.store, indices, self._rng(epoch, step, part)))
             for part, indices in own.items()
         ]
         return Batch(step, parts, time.perf_counter() - started)

@@ -13,12 +13,15 @@ from torch.nn import functional as F
 from rtseg.classes import VOID
 from rtseg.config import Config
 from rtseg.errors import ConfigError
+from rtseg.networks.binary import with_background
 from rtseg.networks.network import MAIN, TrainingHead, resize_logits
 from rtseg.training.class_weights import ClassCounts
 from rtseg.training.losses import LOSSES, LossConfig
 from rtseg.training.losses.boundary import BoundaryLoss
 from rtseg.training.losses.cross_entropy import CrossEntropyConfig
 from rtseg.training.losses.distillation import Distillation, DistillationConfig
+from rtseg.training.losses.objects import BorderLoss, DirectionLoss, EnergyLoss
+from rtseg.training.object_targets import ObjectTargets
 
 if TYPE_CHECKING:
     AnyLoss = LossConfig
@@ -87,11 +90,13 @@ class Criterion(nn.Module):
     Args:
         config: which losses.
         heads: the network's `heads`.
-        num_classes: K.
+        num_classes: K, the channels of the logits; 1 for a binary network, which the losses then
+            meet in their binary form.
         class_counts: needed where class weights are counted.
 
     Raises:
-        ConfigError: class weights are asked for that can't be had.
+        ConfigError: class weights are asked for that can't be had, or a loss has no form for a
+            binary network.
     """
 
     def __init__(
@@ -109,6 +114,9 @@ class Criterion(nn.Module):
             config.auxiliary or config.terms, num_classes, class_counts
         )
         self.boundary_loss = BoundaryLoss(config.boundary.width_px)
+        self.direction_loss = DirectionLoss()
+        self.energy_loss = EnergyLoss()
+        self.border_loss = BorderLoss()
         self.distillation_weight = config.distillation.weight if config.distillation else 0.0
         self.distillation = Distillation(config.distillation or DistillationConfig())
 
@@ -122,6 +130,7 @@ class Criterion(nn.Module):
         outputs: Mapping[str, Tensor],
         labels: Tensor,
         teacher_logits: Tensor | None = None,
+        objects: ObjectTargets | None = None,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the sum and its parts, all in float32, under autocast too.
 
@@ -129,6 +138,7 @@ class Criterion(nn.Module):
             outputs: logits of every head by name, as `forward_train` returns them.
             labels: int64 [N, H, W], 255 for void.
             teacher_logits: [N, K, h, w] of any size; needed exactly where distillation is on.
+            objects: of the labels' size; without them heads for objects learn nothing.
 
         Returns:
             The sum, and by name what each part adds to it, detached: ``main/cross_entropy``,
@@ -144,12 +154,18 @@ class Criterion(nn.Module):
             if self.heads[MAIN].resize == "logits":
                 logits[MAIN] = main_logits
             parts: dict[str, Tensor] = {}
-            for name in self.heads:
-                parts |= self._head_parts(name, logits[name], labels)
+            for name, head in self.heads.items():
+                if not head.is_of_instances:
+                    parts |= self._head_parts(name, logits[name], labels)
+                elif objects is not None:
+                    maps = _resized_logits(logits[name], labels)
+                    loss = self._object_loss(head, maps, labels, objects)
+                    parts[name] = head.weight * loss
             parts |= self._boundary_aware_parts(main_logits, logits, labels)
             if teacher_logits is not None:
                 teacher = _resized_logits(_float32(teacher_logits), labels)
-                divergence = self.distillation(main_logits, teacher, labels)
+                both = [_class_logits(each) for each in (main_logits, teacher)]
+                divergence = self.distillation(*both, labels)
                 parts["distillation"] = self.distillation_weight * divergence
             total = torch.stack(list(parts.values())).sum()
         return total, {name: part.detach() for name, part in parts.items()}
@@ -181,6 +197,18 @@ class Criterion(nn.Module):
             f"{name}/{term}": head.weight * value for term, value in terms(logits, labels).items()
         }
 
+    def _object_loss(
+        self, head: TrainingHead, maps: Tensor, labels: Tensor, objects: ObjectTargets
+    ) -> Tensor:
+        loss: Tensor
+        if head.target == "direction":
+            loss = self.direction_loss(maps, objects.direction, objects.weights)
+        elif head.target == "energy":
+            loss = self.energy_loss(maps, objects.energy, objects.weights)
+        else:
+            loss = self.border_loss(maps, objects.border, labels)
+        return loss
+
     def _boundary_aware_parts(
         self, main_logits: Tensor, logits: Mapping[str, Tensor], labels: Tensor
     ) -> dict[str, Tensor]:
@@ -204,7 +232,12 @@ class _WeightedSum(nn.Module):
         self, configs: Sequence[LossConfig], num_classes: int, class_counts: ClassCounts | None
     ) -> None:
         super().__init__()
-        self.losses = nn.ModuleList(config.build(num_classes, class_counts) for config in configs)
+        self.losses = nn.ModuleList(
+            config.build_binary(class_counts)
+            if num_classes == 1
+            else config.build(num_classes, class_counts)
+            for config in configs
+        )
         self.weights = [config.weight for config in configs]
         names = [config.name for config in configs]
         self.names = [
@@ -221,6 +254,11 @@ class _WeightedSum(nn.Module):
 def _float32(logits: Tensor) -> Tensor:
     """Losses read logits plane by plane; channels last is about a third slower on a CPU."""
     return logits.to(torch.float32, memory_format=torch.contiguous_format)
+
+
+def _class_logits(logits: Tensor) -> Tensor:
+    """Return one channel for each class, also of a binary network's logits."""
+    return with_background(logits) if logits.shape[1] == 1 else logits
 
 
 def _resized_logits(logits: Tensor, labels: Tensor) -> Tensor:

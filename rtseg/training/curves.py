@@ -1,4 +1,4 @@
-"""A training's curves as a picture: loss, learning rate and validation over the steps."""
+"""A training's curves as pictures: what happened over its steps, and scores over the threshold."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from rtseg.training.evaluate import Evaluation
 from rtseg.training.history import EpochRecord, read_steps
+from rtseg.training.threshold_curve import THRESHOLDS
 
 log = logging.getLogger(__name__)
 
@@ -23,15 +25,9 @@ def draw_curves(steps: Path, epochs: Sequence[EpochRecord], path: Path, title: s
     Returns:
         Whether the picture was drawn.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
-        log.info("no picture of the curves: pip install 'rtseg[train]' brings matplotlib")
+    figure = _figure(title, (8, 8))
+    if figure is None:
         return False
-    figure = Figure(figsize=(8, 8), layout="constrained")
-    FigureCanvasAgg(figure)
-    figure.suptitle(title)
     loss, rate, val = figure.subplots(3, 1, sharex=True, height_ratios=(3, 1, 3))
     columns = read_steps(steps)
     _draw_loss(loss, columns)
@@ -40,6 +36,45 @@ def draw_curves(steps: Path, epochs: Sequence[EpochRecord], path: Path, title: s
     _draw_validation(val, epochs)
     figure.savefig(path, dpi=110)
     return True
+
+
+def draw_threshold_curve(evaluation: Evaluation, path: Path, title: str) -> bool:
+    """Draw a binary network's scores over the threshold into a PNG, if matplotlib is installed.
+
+    Returns:
+        Whether the picture was drawn; not for other networks.
+    """
+    curve, threshold = evaluation.curve, evaluation.threshold
+    if curve is None or threshold is None or (figure := _figure(title, (8, 5))) is None:
+        return False
+    axes = figure.subplots()
+    named = {
+        "Dice": curve.dice(), "IoU": curve.iou(), "mean mask precision": curve.mask_precision(),
+    }  # fmt: skip
+    for name, values in named.items():
+        at_threshold = 100 * float(np.interp(threshold, THRESHOLDS, values))
+        axes.plot(THRESHOLDS, 100 * values, label=f"{name}: {at_threshold:.1f} %")
+    axes.axvline(threshold, color="tab:gray", linestyle="--", label=f"threshold {threshold:.2f}")
+    axes.set(xlim=(0, 1), ylim=(0, 100), xlabel="threshold of the probability")
+    axes.set_ylabel(f"{evaluation.classes.names[1]}, validation, %")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path, dpi=110)
+    return True
+
+
+def _figure(title: str, size_inch: tuple[float, float]) -> Any:
+    """Return an empty figure of matplotlib's; None, and a line in the log, without that."""
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError:
+        log.info("no picture of the curves: pip install 'rtseg[train]' brings matplotlib")
+        return None
+    figure = Figure(figsize=size_inch, layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(title)
+    return figure
 
 
 def _draw_loss(axes: Any, columns: dict[str, list[float]]) -> None:

@@ -29,6 +29,7 @@ class RunFolder:
         self.metrics = path / "metrics.json"
         self.card = path / "model_card.md"
         self.curves = path / "curves.png"
+        self.thresholds = path / "thresholds.png"
         self.pictures = path / "validation.png"
         self.page = path / "validation.html"
         self.events = path / "tensorboard"

@@ -39,15 +39,19 @@ def initial_network(config: TrainConfig, classes: ClassSet, config_dir: Path) ->
 
     Raises:
         WeightsError: the file can't be read or doesn't fit.
-        ConfigError: the file is for another network or other classes, and no new head is asked for.
+        ConfigError: the file is for another network or other classes, and no new head is asked for;
+            or a binary network is asked for, but there are not two classes.
     """
+    num_outputs = config.network.num_outputs(classes)
     torch.manual_seed(config.train.seed)
     if config.init is None:
-        network = build_network(config.network.name, len(classes))
+        network = build_network(config.network.name, num_outputs)
         return Start(network, Normalisation(), frozenset(), "drawn afresh")
     trained = load_trained(weights_path(config.init.weights, config_dir), training_heads=True)
+    if config.init.encoder_only:
+        return _with_encoder(config, config.init, trained, num_outputs)
     _check(config, config.init, trained, classes)
-    return _taken_over(config.init, trained, classes)
+    return _taken_over(config.init, trained, num_outputs)
 
 
 def _check(
@@ -65,15 +69,21 @@ def _check(
             f"{card.classes.name!r}, the data has the {len(classes)} of {classes.name!r}; set "
             "init.new_head: true to start the layers that end in classes afresh"
         )
+    if (card.threshold is not None) != config.network.binary and not init.new_head:
+        raise ConfigError(
+            f"init.weights {init.weights} has {card.num_outputs} channels for its classes, "
+            f"network.binary is {str(config.network.binary).lower()}: change that, or set "
+            "init.new_head: true"
+        )
 
 
-def _taken_over(init: InitConfig, trained: TrainedNetwork, classes: ClassSet) -> Start:
+def _taken_over(init: InitConfig, trained: TrainedNetwork, num_outputs: int) -> Start:
     network, card = trained.network.train(), trained.card
     heads: set[str] = set()
     if init.new_head:
         old = network.state_dict()
-        network = build_network(card.network, len(classes))
-        heads = _keys_with_classes(card.network, len(classes))
+        network = build_network(card.network, num_outputs)
+        heads = _keys_with_classes(card.network, num_outputs)
         state = network.state_dict()
         network.load_state_dict(state | {key: old[key] for key in old if key not in heads})
     modules = network.training_modules
@@ -84,6 +94,34 @@ def _taken_over(init: InitConfig, trained: TrainedNetwork, classes: ClassSet) ->
     }
     origin = f"{card.name} ({init.weights})" + (", new head" if init.new_head else "")
     return Start(network, card.normalisation, frozenset(fresh), origin)
+
+
+def _with_encoder(
+    config: TrainConfig, init: InitConfig, trained: TrainedNetwork, num_outputs: int
+) -> Start:
+    """Draw a network and put another one's encoder into it.
+
+    Raises:
+        ConfigError: the encoders are not the same.
+    """
+    network = build_network(config.network.name, num_outputs)
+    own = {key: value for key, value in network.state_dict().items() if _of_encoder(key)}
+    theirs = {key: value for key, value in trained.network.state_dict().items() if _of_encoder(key)}
+    shapes = ({key: value.shape for key, value in each.items()} for each in (own, theirs))
+    if not own or next(shapes) != next(shapes):
+        raise ConfigError(
+            f"init.weights {init.weights} is a {trained.card.network!r}, whose encoder is not that "
+            f"of {config.network.name!r}: take weights of a network with the same encoder, or "
+            "leave init out"
+        )
+    network.load_state_dict(network.state_dict() | theirs)
+    fresh = {name for name, _ in network.named_parameters() if not _of_encoder(name)}
+    origin = f"the encoder of {trained.card.name} ({init.weights})"
+    return Start(network, trained.card.normalisation, frozenset(fresh), origin)
+
+
+def _of_encoder(key: str) -> bool:
+    return key.startswith("encoder.")
 
 
 def _keys_with_classes(name: str, num_classes: int) -> set[str]:

@@ -13,10 +13,11 @@ from rtseg.device import autocast
 from rtseg.errors import TrainingError
 from rtseg.networks import SegmentationNetwork
 from rtseg.networks.trained import load_state_strict
-from rtseg.training.batches import Batch
+from rtseg.training.batches import Batch, Part
 from rtseg.training.criterion import Criterion
 from rtseg.training.distributed import Processes
 from rtseg.training.ema import ExponentialAverage
+from rtseg.training.object_targets import ObjectTargets
 from rtseg.training.optim import build_optimizer, set_lr
 from rtseg.training.predictor import predict_logits
 from rtseg.training.schedule import Plateau, Schedule
@@ -41,12 +42,16 @@ class NetworkWithLoss(nn.Module):
         self.dtype = dtype
 
     def forward(
-        self, images: Tensor, labels: Tensor, teacher_logits: Tensor | None = None
+        self,
+        images: Tensor,
+        labels: Tensor,
+        teacher_logits: Tensor | None = None,
+        objects: ObjectTargets | None = None,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss and its parts by name; see `Criterion`."""
         with autocast(images.device, self.dtype):
             outputs = self.network.forward_train(images)
-        loss, parts = self.criterion(outputs, labels, teacher_logits)
+        loss, parts = self.criterion(outputs, labels, teacher_logits, objects)
         return loss, parts
 
 
@@ -135,18 +140,18 @@ class Learner:
         """Add up the gradients of the batch's parts; return the mean loss and its parts."""
         count = len(batch.parts)
         sums: dict[str, Tensor] = {}
-        for place, (images, labels) in enumerate(batch.parts, start=1):
+        for place, part in enumerate(batch.parts, start=1):
             if place < count:
                 with self.processes.without_sync(self._module):
-                    measures = self._backward(images, labels, count)
+                    measures = self._backward(part, count)
             else:
-                measures = self._backward(images, labels, count)
+                measures = self._backward(part, count)
             sums = {name: sums.get(name, 0) + value for name, value in measures.items()}
         return sums
 
-    def _backward(self, images: Tensor, labels: Tensor, count: int) -> dict[str, Tensor]:
-        teacher_logits = self._teacher_logits(images)
-        loss, parts = self._module(images, labels, teacher_logits)
+    def _backward(self, part: Part, count: int) -> dict[str, Tensor]:
+        teacher_logits = self._teacher_logits(part.images)
+        loss, parts = self._module(part.images, part.labels, teacher_logits, part.objects)
         (loss / count).backward()
         return {name: part / count for name, part in {"loss": loss.detach(), **parts}.items()}
 
@@ -187,7 +192,7 @@ class Learner:
 
 @contextmanager
 def _readable_errors(batch: Batch) -> Iterator[None]:
-    images = len(batch.parts[0][1])
+    images = len(batch.parts[0].labels)
     try:
         yield
     except torch.OutOfMemoryError as error:

@@ -21,7 +21,16 @@ from torch import Tensor
 from rtseg.errors import DataError
 from rtseg.training.class_weights import ClassCounts, Int64, label_histogram
 from rtseg.training.datasets.dataset import SegmentationDataset
-from rtseg.training.warp import DevicePixels, Fill, Matrix, UInt8, to_device, warp_on_host
+from rtseg.training.warp import (
+    DevicePixels,
+    Fill,
+    Matrix,
+    UInt8,
+    UInt16,
+    to_device,
+    warp_ids_on_host,
+    warp_on_host,
+)
 
 Cache = Literal["memory", "disk"]
 Progress = Callable[[int, int], None]
@@ -37,6 +46,12 @@ class _Decoded(NamedTuple):
     labels: UInt8
     histogram: Int64
     mean_grey: float
+    instances: UInt16 | None
+
+    @property
+    def num_bytes(self) -> int:
+        arrays = (self.image_bgr, self.labels, self.instances)
+        return sum(array.nbytes for array in arrays if array is not None)
 
 
 class PictureStore:
@@ -113,7 +128,12 @@ class PictureStore:
     def num_bytes(self) -> int:
         """How much memory the pictures and labels take, host and device together."""
         on_device = self._on_device.num_bytes if self._on_device else 0
-        return on_device + sum(one.image_bgr.nbytes + one.labels.nbytes for one in self._memory)
+        return on_device + sum(one.num_bytes for one in self._memory)
+
+    @property
+    def has_instances(self) -> bool:
+        """Whether it is known which object each pixel belongs to."""
+        return self._dataset.has_instances
 
     def prefetch(self, indices: Sequence[int]) -> None:
         """Start to decode these pictures; does nothing for those in memory.
@@ -180,6 +200,21 @@ class PictureStore:
             to_device(torch.from_numpy(labels), self.device),
         )
 
+    def instance_crops(
+        self, indices: Sequence[int], matrices: Sequence[Matrix], crop_hw: tuple[int, int]
+    ) -> UInt16:
+        """Cut the objects as `crops` cuts the labels; ask for them first.
+
+        Returns:
+            uint16 [N, h, w] in host memory, 0 for no object; all 0 where the set knows none.
+        """
+        crops = np.zeros((len(indices), *crop_hw), np.uint16)
+        for place, (index, matrix) in enumerate(zip(indices, matrices, strict=True)):
+            ids = self._on_host(index).instances
+            if ids is not None:
+                crops[place] = warp_ids_on_host(ids, matrix, crop_hw)
+        return crops
+
     def _on_host(self, index: int) -> _Decoded:
         return self._memory[index] if self._memory else self._job(index).result()
 
@@ -196,6 +231,7 @@ class PictureStore:
             np.ascontiguousarray(sample.labels),
             label_histogram(sample.labels, len(self.classes.names), sample.name),
             0.299 * red + 0.587 * green + 0.114 * blue,
+            sample.instances,
         )
 
     def _decode_all(self, job: Callable[[int], T], progress: Progress | None) -> list[T]:
@@ -214,7 +250,7 @@ class PictureStore:
 
     def _fill(self, progress: Progress | None) -> None:
         first = self._decode(0)
-        _check_memory(len(self) * (first.image_bgr.nbytes + first.labels.nbytes), len(self))
+        _check_memory(len(self) * first.num_bytes, len(self))
         started = time.perf_counter()
         loaded = self._decode_all(self._decode, progress)
         self.decode_images_per_s = len(self) / (time.perf_counter() - started)

@@ -18,12 +18,15 @@ from rtseg.training.evaluate import COLUMN_TITLES, Evaluation, percent
 from rtseg.training.session import Session
 
 
-def model_card(session: Session, metrics: dict[str, float]) -> ModelCard:
+def model_card(
+    session: Session, metrics: dict[str, float], threshold: float | None = None
+) -> ModelCard:
     """Return the card of the network as it is now.
 
     Args:
         session: the training.
         metrics: measured figures by ``"data/measure"``.
+        threshold: of a binary network.
     """
     config = session.config
     return ModelCard(
@@ -35,6 +38,8 @@ def model_card(session: Session, metrics: dict[str, float]) -> ModelCard:
         training=_training(session),
         metrics=metrics,
         licence=config.licence,
+        threshold=threshold,
+        padding=config.augment.padding,
     )
 
 
@@ -98,7 +103,16 @@ def _what_it_is(card: ModelCard) -> str:
     return (
         f"Weights of {network.title} (`{card.network}`; {network.paper}, {network.url}) for the "
         f"{len(card.classes)} classes of {card.classes.name}: {names}. At home at pictures of "
-        f"{card.input_hw[1]}x{card.input_hw[0]} pixels (width x height)."
+        f"{card.input_hw[1]}x{card.input_hw[0]} pixels (width x height)." + _how_it_decides(card)
+    )
+
+
+def _how_it_decides(card: ModelCard) -> str:
+    if card.threshold is None:
+        return ""
+    return (
+        f" One channel, whose sigmoid is the probability of {card.classes.names[1]}: above "
+        f"{card.threshold:.2f} a pixel counts as that. The threshold was chosen on val."
     )
 
 

@@ -13,42 +13,49 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from rtseg.dense_crf import DenseCrfConfig, dense_crf
 from rtseg.device import autocast, pick_precision
 from rtseg.networks import SegmentationNetwork, padded_hw, resize_logits
+from rtseg.networks.binary import object_mask
 from rtseg.networks.normalisation import Normalisation
+from rtseg.networks.padding import Padding, pad_pictures
 
 Picture = npt.NDArray[np.uint8]
 LabelMap = npt.NDArray[np.uint8]
 
 
 def predict_logits(
-    network: SegmentationNetwork, images: Tensor, output_hw: tuple[int, int], flip: bool = False
+    network: SegmentationNetwork,
+    images: Tensor,
+    output_hw: tuple[int, int],
+    flip: bool = False,
+    padding: Padding = "mean",
 ) -> Tensor:
     """Return float32 logits [N, K, *output_hw] of normalised RGB `images` [N, 3, H, W].
 
-    Sizes that the network can't take are padded at the bottom and right with 0, the mean colour;
-    what lies over the padding is cut off. Resizing is bilinear with align_corners=False.
+    Sizes that the network can't take are padded at the bottom and right; what lies over the padding
+    is cut off. Resizing is bilinear with align_corners=False.
 
     Args:
         network: in evaluation mode; it sees whatever autocast and gradient mode the caller set.
         images: on the network's device.
         output_hw: height and width of the result.
         flip: also run the mirrored picture and average the two logits (not the probabilities).
+        padding: with the mean colour, or the picture's mirror image.
     """
-    logits = _logits_at_input_size(network, images)
+    logits = _logits_at_input_size(network, images, padding)
     if flip:
-        logits = (logits + _logits_at_input_size(network, images.flip(-1)).flip(-1)) / 2
+        mirrored = _logits_at_input_size(network, images.flip(-1), padding)
+        logits = (logits + mirrored.flip(-1)) / 2
     if tuple(logits.shape[-2:]) == output_hw:
         return logits
     return F.interpolate(logits, output_hw, mode="bilinear", align_corners=False)
 
 
-def _logits_at_input_size(network: SegmentationNetwork, images: Tensor) -> Tensor:
+def _logits_at_input_size(network: SegmentationNetwork, images: Tensor, padding: Padding) -> Tensor:
     height, width = images.shape[-2:]
     padded = padded_hw((height, width), network.size_multiple, network.min_size)
-    if padded != (height, width):
-        images = F.pad(images, (0, padded[1] - width, 0, padded[0] - height))
-    images = images.contiguous(memory_format=torch.channels_last)
+    images = pad_pictures(images, padded, padding).contiguous(memory_format=torch.channels_last)
     # Resize to the padded size before cutting, or the labels would slide off the picture.
     return resize_logits(network(images).float(), padded)[..., :height, :width]
 
@@ -78,6 +85,9 @@ class Predictor:
         precision: "fp32", "bf16" or "auto", as in `rtseg.device.pick_precision`.
         flip: average the logits of the picture and its mirror image.
         input_hw: the size that pictures are brought to for the network; None keeps their own.
+        threshold: of a binary network, as in its card; None for one channel for each class.
+        padding: how pictures of sizes that the network can't take are made larger.
+        crf: refine what the network says by a dense CRF, at the pictures' own size.
     """
 
     network: SegmentationNetwork
@@ -86,20 +96,42 @@ class Predictor:
     precision: str = "fp32"
     flip: bool = False
     input_hw: tuple[int, int] | None = None
+    threshold: float | None = None
+    padding: Padding = "mean"
+    crf: DenseCrfConfig | None = None
 
     def labels(self, images_bgr: Sequence[Picture]) -> LabelMap:
         """Return uint8 labels [N, H, W] of N uint8 BGR pictures [H, W, 3] of one size.
 
         Waits for the device.
         """
+        return self.decided(self.logits(images_bgr))
+
+    def decided(self, logits: Tensor) -> LabelMap:
+        """Return uint8 labels [N, H, W] of logits [N, K, H, W]; waits for the device."""
+        threshold = self.threshold
+        labels = logits.argmax(1) if threshold is None else object_mask(logits, threshold)
+        found: LabelMap = labels.to(torch.uint8).cpu().numpy()
+        return found
+
+    def logits(self, images_bgr: Sequence[Picture]) -> Tensor:
+        """Return float32 logits [N, K, H, W] of N uint8 BGR pictures, on the device."""
         height, width = images_bgr[0].shape[:2]
         batch = np.stack([scaled_picture(image, self.input_hw) for image in images_bgr])
         images = self.normalisation(torch.from_numpy(batch).to(self.device))
         dtype = pick_precision(self.precision, self.device)
         with evaluating(self.network), autocast(self.device, dtype):
-            logits = predict_logits(self.network, images, (height, width), self.flip)
-            labels: LabelMap = logits.argmax(1).to(torch.uint8).cpu().numpy()
-        return labels
+            logits = predict_logits(self.network, images, (height, width), self.flip, self.padding)
+        return logits if self.crf is None else _refined(logits, images_bgr, self.crf)
+
+
+def _refined(logits: Tensor, images_bgr: Sequence[Picture], config: DenseCrfConfig) -> Tensor:
+    """Return the logits that the dense CRF makes of logits [N, K, H, W]."""
+    pictures = torch.from_numpy(np.stack(images_bgr)).to(logits.device)
+    binary = logits.shape[1] == 1
+    scores = torch.cat([torch.zeros_like(logits), logits], 1) if binary else logits
+    found = dense_crf(scores, pictures, config).clamp(min=torch.finfo(torch.float32).tiny).log()
+    return found[:, 1:] - found[:, :1] if binary else found
 
 
 def scaled_picture(image_bgr: Picture, hw: tuple[int, int] | None) -> Picture:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from rtseg.device import device_title, precision_name
 from rtseg.networks.trained import load_trained, read_card
 from rtseg.training.checkpoint import write_atomically
-from rtseg.training.curves import draw_curves
+from rtseg.training.curves import draw_curves, draw_threshold_curve
 from rtseg.training.folder import RunFolder
 from rtseg.training.gallery import write_gallery
 from rtseg.training.model_card import card_page
 from rtseg.training.predictor import Predictor
 from rtseg.training.scores import PRECISION, Scores, score_weights
 from rtseg.training.session import Session
-from rtseg.training.validation import save_weights
+from rtseg.training.validation import even_threshold, save_weights
 
 Watch = Callable[[str], Callable[[int, int], None]]
 """Makes the callback (done, total) of one pass over pictures from its title."""
@@ -44,15 +45,19 @@ def write_report(session: Session, watch: Watch, reason: str) -> dict[str, Any]:
 
 def _write(session: Session, watch: Watch, reason: str) -> dict[str, Any]:
     folder = session.folder
-    save_weights(session, folder.final, {})
+    threshold = even_threshold(session)  # until it is chosen, with the scores
+    save_weights(session, folder.final, {}, threshold)
     if not folder.best.is_file():  # it ended before the first validation
-        save_weights(session, folder.best, {})
+        save_weights(session, folder.best, {}, threshold)
     best = score_weights(session, folder.best, watch)
     final = score_weights(session, folder.final, watch)
     title = f"{session.config.name}: {session.step} steps, {len(session.epochs)} epochs"
-    has_curves = draw_curves(folder.steps, session.epochs, folder.curves, title)
+    drawn = {
+        folder.curves: draw_curves(folder.steps, session.epochs, folder.curves, title),
+        folder.thresholds: draw_threshold_curve(best["val"], folder.thresholds, title),
+    }
     _write_pictures(session, best)
-    card = card_page(read_card(folder.best), best, _pictures_of(folder, has_curves))
+    card = card_page(read_card(folder.best), best, _pictures_of(folder, drawn))
     write_atomically(folder.card, lambda file: file.write(card.encode()))
     metrics = _metrics(session, reason, {"best": best, "final": final})
     text = json.dumps(metrics, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
@@ -63,15 +68,26 @@ def _write(session: Session, watch: Watch, reason: str) -> dict[str, Any]:
 def _write_pictures(session: Session, scores: Scores) -> None:
     folder, device = session.folder, session.group.device
     trained = load_trained(folder.best)
-    predictor = Predictor(trained.network.to(device), trained.card.normalisation, device, PRECISION)
+    card = trained.card
+    predictor = Predictor(
+        trained.network.to(device), card.normalisation, device, PRECISION,
+        threshold=card.threshold, padding=card.padding,
+    )  # fmt: skip
     title = f"{session.config.name} on validation pictures"
     pictures = scores["val"].pictures
     write_gallery(predictor, session.val, pictures, title, folder.pictures, folder.page)
 
 
-def _pictures_of(folder: RunFolder, has_curves: bool) -> list[tuple[str, str]]:
-    shown = [("Validation pictures, from the worst to the best", folder.pictures.name)]
-    return [*shown, ("Curves of the training", folder.curves.name)] if has_curves else shown
+def _pictures_of(folder: RunFolder, drawn: Mapping[Path, bool]) -> list[tuple[str, str]]:
+    """Return (caption, file name) of every picture that is there."""
+    captions = {
+        folder.curves: "Curves of the training",
+        folder.thresholds: "Scores over the threshold, on val",
+    }
+    return [
+        ("Validation pictures, from the worst to the best", folder.pictures.name),
+        *((captions[path], path.name) for path, there in drawn.items() if there),
+    ]
 
 
 def _metrics(session: Session, reason: str, weights: dict[str, Scores]) -> dict[str, Any]:

@@ -16,6 +16,8 @@ PRECISION = "fp32"
 
 BATCH_SIZE = 4
 
+Progress = Callable[[int, int], None]
+
 Scores = dict[str, Evaluation]
 """Evaluations by the name of the data: "val", and those of the configuration's `evaluate`."""
 
@@ -25,28 +27,52 @@ def score_weights(
 ) -> Scores:
     """Score a weights file on all data of the training, and write the figures into its card.
 
+    A binary network's threshold is chosen first, on the validation pictures.
+
     Args:
         session: the training.
         path: the file.
         watch: makes the callback for one pass from a title.
     """
     trained = load_trained(path)
-    network = trained.network.to(session.group.device)
+    trained.network.to(session.group.device)
+    if trained.card.threshold is not None:
+        trained = _with_best_threshold(session, trained, watch(f"threshold of {path.stem}"))
     scores = {
-        name: evaluate(
-            network,
-            data,
-            trained.card.normalisation,
-            device=session.group.device,
-            precision=PRECISION,
-            batch_size=BATCH_SIZE,
-            boundary=True,
-            progress=watch(f"scoring {path.stem} on {name}"),
-        )
+        name: _evaluate(session, trained, data, watch(f"scoring {path.stem} on {name}"))
         for name, data in all_data(session).items()
     }
     write_scores(path, trained, scores)
     return scores
+
+
+def _with_best_threshold(
+    session: Session, trained: TrainedNetwork, progress: Progress
+) -> TrainedNetwork:
+    """Choose a binary network's threshold on the validation pictures, before anything is scored."""
+    found = _evaluate(session, trained, session.val, progress, boundary=False).at_best_threshold()
+    return replace(trained, card=replace(trained.card, threshold=found.threshold))
+
+
+def _evaluate(
+    session: Session,
+    trained: TrainedNetwork,
+    data: SegmentationDataset,
+    progress: Progress,
+    boundary: bool = True,
+) -> Evaluation:
+    return evaluate(
+        trained.network,
+        data,
+        trained.card.normalisation,
+        device=session.group.device,
+        precision=PRECISION,
+        batch_size=BATCH_SIZE,
+        boundary=boundary,
+        threshold=trained.card.threshold,
+        padding=trained.card.padding,
+        progress=progress,
+    )
 
 
 def all_data(session: Session) -> dict[str, SegmentationDataset]:

@@ -8,7 +8,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from rtseg.classes import ClassSet
 from rtseg.config import Config
+from rtseg.errors import ConfigError
+from rtseg.networks.binary import NUM_CLASSES as NUM_BINARY_CLASSES
 from rtseg.training.augment import AugmentConfig
 from rtseg.training.criterion import CriterionConfig
 from rtseg.training.datasets import DataSource
@@ -23,6 +26,26 @@ class NetworkConfig(Config):
     """Which network is trained."""
 
     name: str = Field(description="A registered network; `rtseg networks` lists them.")
+    binary: bool = Field(
+        default=False,
+        description="One channel instead of one for each class: its sigmoid is the probability of "
+        "the data's second class, the object; the first is the background. Needs data of two "
+        "classes.",
+    )
+
+    def num_outputs(self, classes: ClassSet) -> int:
+        """Return the channels of the network's logits.
+
+        Raises:
+            ConfigError: the network is to be binary, but there are not two classes.
+        """
+        if self.binary and len(classes) != NUM_BINARY_CLASSES:
+            raise ConfigError(
+                f"network.binary needs data of {NUM_BINARY_CLASSES} classes, background and "
+                f"object; {classes.name!r} has {len(classes)}: leave it out, or read the data "
+                "with a file of the layout 'mapped'"
+            )
+        return 1 if self.binary else len(classes)
 
 
 class DataConfig(Config):
@@ -56,6 +79,10 @@ class InitConfig(Config):
     new_head: bool = Field(
         default=False,
         description="Start the layers that end in classes afresh, for another number of classes.",
+    )
+    encoder_only: bool = Field(
+        default=False,
+        description="Take the encoder alone, from weights of any network that has the same one.",
     )
 
 

@@ -64,6 +64,7 @@ def open_session(
     batches = Batches(
         store, plan, config.augment, start.normalisation, config.train.seed,
         group.rank, group.world_size, config.train.accumulate, group.device.type == "cuda",
+        _learns_objects(config, start.network, training),
     )  # fmt: skip
     precision = pick_precision(config.train.precision, group.device)
     learner = _learner(config, start, teacher, store, plan, precision, group)
@@ -76,6 +77,19 @@ def open_session(
         config, config_dir, folder, group, start.normalisation, plan, batches, learner, val, extra,
         precision, start.origin,
     )  # fmt: skip
+
+
+def _learns_objects(
+    config: TrainConfig, network: SegmentationNetwork, training: SegmentationDataset
+) -> bool:
+    """Return whether there are both heads for objects and objects; warn of heads alone."""
+    if network.finds_instances and not training.has_instances:
+        log.warning(
+            "%s has heads for objects, but the training data knows classes alone: those heads "
+            "learn nothing; configs/datasets/demo.yaml is data with objects",
+            config.network.name,
+        )
+    return network.finds_instances and training.has_instances
 
 
 def _open_data(
@@ -156,6 +170,11 @@ def _teacher(
             f"the teacher {config.distill.weights} knows the classes of "
             f"{trained.card.classes.name!r}, the data has those of {data.classes.name!r}; a "
             "teacher needs the same"
+        )
+    if (trained.card.threshold is not None) != config.network.binary:
+        raise ConfigError(
+            f"the teacher {config.distill.weights} has {trained.card.num_outputs} channels, "
+            f"network.binary is {str(config.network.binary).lower()}; a teacher needs the same"
         )
     if trained.card.normalisation != normalisation:
         raise ConfigError(

@@ -28,7 +28,7 @@ class Throughput:
                 return
             self._wait_s += time.perf_counter() - started
             self._prepare_s += batch.prepare_s
-            self.num_images += sum(len(labels) for _, labels in batch.parts)
+            self.num_images += sum(len(part.labels) for part in batch.parts)
             yield batch
             self._total_s += time.perf_counter() - started
 

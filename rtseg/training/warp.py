@@ -2,7 +2,8 @@
 
 A map is a 2x3 matrix that takes the pixel position (x, y) in the crop to the pixel position in the
 source picture; integer positions are pixel centres. Pictures are sampled bilinearly, labels take
-the nearest pixel, and what lies outside the source is filled with a colour and with `VOID`.
+the nearest pixel, and what lies outside the source is filled with a colour, or with the source's
+mirror image, and with `VOID`.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from torch import Tensor
 from rtseg.classes import VOID
 
 UInt8 = npt.NDArray[np.uint8]
+UInt16 = npt.NDArray[np.uint16]
 Matrix = npt.NDArray[np.float64]
-Fill = tuple[int, int, int]
+Fill = tuple[int, int, int] | None
+"""The colour of what lies outside; None for the source's mirror image, its edge not repeated."""
 
 
 def warp_on_host(
@@ -32,8 +35,8 @@ def warp_on_host(
         matrix,
         (width, height),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_CONSTANT,
-        borderValue=fill_bgr,
+        borderMode=cv2.BORDER_REFLECT_101 if fill_bgr is None else cv2.BORDER_CONSTANT,
+        borderValue=fill_bgr or (0, 0, 0),
     )
     crop = cv2.warpAffine(
         labels,
@@ -44,6 +47,15 @@ def warp_on_host(
         borderValue=VOID,
     )
     return image, crop  # type: ignore[return-value]  # warpAffine keeps the dtype
+
+
+def warp_ids_on_host(ids: UInt16, matrix: Matrix, crop_hw: tuple[int, int]) -> UInt16:
+    """Cut one crop out of a picture's objects [H, W], as its labels; 0 lies outside."""
+    flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
+    crop = cv2.warpAffine(
+        ids, matrix, crop_hw[::-1], flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=0
+    )
+    return np.asarray(crop, np.uint16)
 
 
 def to_device(tensor: Tensor, device: torch.device) -> Tensor:
@@ -98,9 +110,11 @@ class DevicePixels:
         start, height, width = (column.view(-1, 1, 1) for column in self._table[indices].unbind(1))
         left, top = x.floor(), y.floor()
         right_share, lower_share = (x - left).unsqueeze(-1), (y - top).unsqueeze(-1)
-        fill = to_device(torch.tensor(fill_bgr, dtype=torch.float32), x.device)
+        fill = to_device(torch.tensor(fill_bgr or (0, 0, 0), dtype=torch.float32), x.device)
 
         def pixels_at(column: Tensor, row: Tensor) -> Tensor:
+            if fill_bgr is None:
+                column, row = _mirrored(column, width), _mirrored(row, height)
             inside, position = _flat_positions(column, row, start, height, width)
             return torch.where(inside.unsqueeze(-1), self.pixels[position].float(), fill)
 
@@ -118,6 +132,13 @@ def _source_positions(matrices: Tensor, crop_hw: tuple[int, int]) -> tuple[Tenso
     columns = torch.arange(crop_hw[1], device=matrices.device, dtype=torch.float32).view(1, 1, -1)
     a, b, c, d, e, f = (value.view(-1, 1, 1) for value in matrices.flatten(1).unbind(1))
     return a * columns + b * rows + c, d * columns + e * rows + f
+
+
+def _mirrored(position: Tensor, size: Tensor) -> Tensor:
+    """Bring whole positions into 0 … size - 1, mirrored at the middle of both edge pixels."""
+    last = size - 1
+    folded = position.remainder(2 * last.clamp_min(1))
+    return torch.minimum(torch.minimum(folded, 2 * last - folded).clamp_min(0), last)
 
 
 def _flat_positions(

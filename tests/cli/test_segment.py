@@ -237,3 +237,39 @@ def test_a_place_that_can_not_be_written_is_named(
     file.touch()
     assert run(weights, street, "-o", file) == 2
     assert f"can't write {file / 'street_labelled.png'}" in capsys.readouterr().err
+
+
+def test_objects_get_lines_and_numbers(
+    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    street, out, plain = saved(tmp_path / "street.png"), tmp_path / "out", tmp_path / "plain"
+    assert run(weights, street, "-o", out, "--masks", "--native", "--instances") == 0
+    assert " objects -> " in capsys.readouterr().out
+    assert run(weights, street, "-o", plain, "--masks", "--native") == 0
+    assert not (plain / "street_objects.png").exists()
+    mask, ids, labelled, without = (
+        cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        for path in (
+            out / "street_mask.png", out / "street_objects.png",
+            out / "street_labelled.png", plain / "street_labelled.png",
+        )
+    )  # fmt: skip
+    assert mask is not None
+    assert ids is not None
+    assert ids.dtype == np.uint16
+    assert ids.shape == mask.shape
+    counted = [CAMVID.id_of(name) for name in ("Car", "Pedestrian", "Bicyclist")]
+    assert np.isin(mask[ids > 0], counted).all()
+    assert labelled is not None
+    assert without is not None
+    changed = (labelled != without).any(axis=-1)[:90, :120]
+    assert not changed[ids == 0].any()
+    assert changed.any() == ids.any()
+
+
+def test_objects_that_the_network_has_no_maps_for_are_one_readable_line(
+    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    street = saved(tmp_path / "street.png")
+    assert run(weights, street, "-o", tmp_path / "out", "--instances", "energy") == 2
+    assert "has no maps for 'energy'" in capsys.readouterr().err

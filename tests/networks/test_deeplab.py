@@ -41,14 +41,18 @@ def test_pyramid_rates_follow_the_output_stride(
     assert rates(network.aspp) == expected
 
 
-@pytest.mark.parametrize("encoder", ["resnet18", "resnet50", "mobilenet-v2", "mobilenet-v3"])
+@pytest.mark.parametrize(
+    "encoder", ["resnet18", "resnet50", "mobilenet-v2", "mobilenet-v3", "xception65"]
+)
 @pytest.mark.parametrize("stride", [8, 16])
 def test_logits_of_v3_have_the_output_stride(encoder: str, stride: int) -> None:
     network = on_meta(DeepLabV3, encoder, stride)
     assert network(empty(128, 192)).shape == (1, 4, 128 // stride, 192 // stride)
 
 
-@pytest.mark.parametrize("encoder", ["resnet18", "resnet50", "mobilenet-v2", "mobilenet-v3"])
+@pytest.mark.parametrize(
+    "encoder", ["resnet18", "resnet50", "mobilenet-v2", "mobilenet-v3", "xception65"]
+)
 @pytest.mark.parametrize("stride", [8, 16])
 def test_logits_of_v3plus_have_stride_4(encoder: str, stride: int) -> None:
     network = on_meta(DeepLabV3Plus, encoder, stride)
@@ -92,7 +96,13 @@ def test_image_pooling_sees_the_whole_picture() -> None:
 
 @pytest.mark.parametrize(
     ("encoder", "low_level"),
-    [("resnet18", 64), ("resnet50", 256), ("mobilenet-v2", 24), ("mobilenet-v3", 24)],
+    [
+        ("resnet18", 64),
+        ("resnet50", 256),
+        ("mobilenet-v2", 24),
+        ("mobilenet-v3", 24),
+        ("xception65", 256),
+    ],
 )
 def test_decoder_takes_48_channels_of_stride_4(encoder: str, low_level: int) -> None:
     network = on_meta(encoder=encoder)

@@ -39,6 +39,7 @@ def test_maps_have_the_channels_and_strides_that_are_promised(
         ("resnet101", 42_500_160),
         ("mobilenet-v2", 3_504_872 - 1_281_000 - (320 * 1280 + 2 * 1280)),
         ("mobilenet-v3", 2_971_952),
+        ("xception65", 37_867_312),
     ],
 )
 def test_parameters_are_those_of_the_classifiers_trunk(name: str, parameters: int) -> None:

@@ -98,3 +98,21 @@ def test_pictures_of_different_sizes_share_the_device_memory() -> None:
     identity = torch.from_numpy(crop_map((7, 12), 1.0, (0.0, 0.0)).astype(np.float32))[None]
     crops, _ = pixels.warp(torch.tensor([1]), identity, (7, 12), FILL)
     np.testing.assert_array_equal(crops[0].numpy(), pictures[1][0][:, :12])
+
+
+@pytest.mark.parametrize("size", [(9, 7), (40, 33), (1, 5)])
+def test_outside_the_picture_may_lie_its_mirror_image_but_no_label(size: tuple[int, int]) -> None:
+    image, labels = smooth_picture(*size)
+    crop_hw = (size[0] + 19, size[1] + 12)
+    matrix = crop_map(crop_hw, 1.0, (-5.0, -12.0))
+    cut, ids = warp_on_host(image, labels, matrix, crop_hw, None)
+    pads = ((12, 7), (5, 7))
+    np.testing.assert_array_equal(cut, np.pad(image, (*pads, (0, 0)), "reflect"))
+    assert (ids[:12] == VOID).all()
+    assert (ids[:, :5] == VOID).all()
+    np.testing.assert_array_equal(ids[12 : 12 + size[0], 5 : 5 + size[1]], labels)
+    pixels = DevicePixels([image], [labels], torch.device("cpu"))
+    matrices = torch.from_numpy(matrix[None].astype(np.float32))
+    on_the_device, ids_too = pixels.warp(torch.tensor([0]), matrices, crop_hw, None)
+    np.testing.assert_array_equal(on_the_device[0].numpy(), cut)
+    np.testing.assert_array_equal(ids_too[0].numpy(), ids)

@@ -51,9 +51,14 @@ class MobileNetV2(Encoder):
     """MobileNetV2, width 1; its maps have 16, 24, 32, 96 and 320 channels.
 
     Each is the last before the resolution falls (or would fall, without atrous rates).
+
+    Args:
+        output_stride: see `Encoder`.
+        every_stage: whether the maps of all seven stages are wanted, those of 64 and of 160
+            channels among them.
     """
 
-    def __init__(self, output_stride: int = 32) -> None:
+    def __init__(self, output_stride: int = 32, every_stage: bool = False) -> None:
         super().__init__(output_stride)
         budget = StrideBudget(output_stride)
         stem = ConvBN(3, 32, stride=budget.spend(2)[0], activation=nn.ReLU6)
@@ -65,7 +70,7 @@ class MobileNetV2(Encoder):
                 layout = budget.spend(stride if index == 0 else 1)
                 features.append(InvertedResidual(in_channels, out_channels, expansion, *layout))
                 in_channels = out_channels
-            if stage + 1 == len(STAGES) or STAGES[stage + 1][3] == 2:
+            if every_stage or stage + 1 == len(STAGES) or STAGES[stage + 1][3] == 2:
                 channels.append(out_channels)
                 strides.append(budget.stride)
                 ends.append(len(features))
@@ -73,7 +78,7 @@ class MobileNetV2(Encoder):
         self.channels, self.strides, self._ends = tuple(channels), tuple(strides), tuple(ends)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """Return the maps of 16, 24, 32, 96 and 320 channels."""
+        """Return the maps, of 16, 24, 32, 96 and 320 channels unless every stage's are wanted."""
         maps, x = [], images
         for number, block in enumerate(self.features, start=1):
             x = block(x)

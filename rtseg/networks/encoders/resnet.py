@@ -17,6 +17,9 @@ from torch import Tensor, nn
 
 from rtseg.networks.encoders.encoder import Encoder, StrideBudget
 
+MULTI_GRID = (1, 2, 4)
+"""Factors of the atrous rate in the blocks of the last stage (DeepLabV3, section 3.3)."""
+
 
 def _conv3x3(in_channels: int, out_channels: int, stride: int, rate: int) -> nn.Conv2d:
     return nn.Conv2d(
@@ -103,7 +106,7 @@ class ResNet(Encoder):
         block: type[BasicBlock] | type[Bottleneck],
         depths: Sequence[int],
         output_stride: int = 32,
-        multi_grid: Sequence[int] = (1, 2, 4),
+        multi_grid: Sequence[int] = MULTI_GRID,
     ) -> None:
         super().__init__(output_stride)
         self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)
@@ -130,27 +133,35 @@ class ResNet(Encoder):
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Return the pooled stem and the outputs of stages 1 to 4."""
-        maps = [self.maxpool(self.relu(self.bn1(self.conv1(images))))]
+        return self.stages(self.stem(images))
+
+    def stem(self, images: Tensor) -> Tensor:
+        """Return the stem's map [N, 64, ceil(H / 2), ceil(W / 2)] before it is pooled."""
+        return self.relu(self.bn1(self.conv1(images)))
+
+    def stages(self, stem: Tensor) -> list[Tensor]:
+        """Return what `forward` returns, given the stem's map."""
+        maps = [self.maxpool(stem)]
         for number in range(1, 5):
             maps.append(self.get_submodule(f"layer{number}")(maps[-1]))
         return maps
 
 
-def resnet18(output_stride: int = 32) -> ResNet:
+def resnet18(output_stride: int = 32, multi_grid: Sequence[int] = MULTI_GRID) -> ResNet:
     """Return ResNet-18: 11.2 M parameters."""
-    return ResNet(BasicBlock, (2, 2, 2, 2), output_stride)
+    return ResNet(BasicBlock, (2, 2, 2, 2), output_stride, multi_grid)
 
 
-def resnet34(output_stride: int = 32) -> ResNet:
+def resnet34(output_stride: int = 32, multi_grid: Sequence[int] = MULTI_GRID) -> ResNet:
     """Return ResNet-34: 21.3 M parameters."""
-    return ResNet(BasicBlock, (3, 4, 6, 3), output_stride)
+    return ResNet(BasicBlock, (3, 4, 6, 3), output_stride, multi_grid)
 
 
-def resnet50(output_stride: int = 32) -> ResNet:
+def resnet50(output_stride: int = 32, multi_grid: Sequence[int] = MULTI_GRID) -> ResNet:
     """Return ResNet-50: 23.5 M parameters."""
-    return ResNet(Bottleneck, (3, 4, 6, 3), output_stride)
+    return ResNet(Bottleneck, (3, 4, 6, 3), output_stride, multi_grid)
 
 
-def resnet101(output_stride: int = 32) -> ResNet:
+def resnet101(output_stride: int = 32, multi_grid: Sequence[int] = MULTI_GRID) -> ResNet:
     """Return ResNet-101: 42.5 M parameters."""
-    return ResNet(Bottleneck, (3, 4, 23, 3), output_stride)
+    return ResNet(Bottleneck, (3, 4, 23, 3), output_stride, multi_grid)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-import cv2
 import numpy as np
 
 from rtseg.classes import ClassSet
 from rtseg.frames import ClassMap, Image, Picture
+from rtseg.instances.instance_map import countable_ids
 from rtseg.stream.overlay.colouring import Colouring
 from rtseg.stream.overlay.hud import Hud, HudValues, least_width_px
+from rtseg.stream.overlay.instance_outlines import InstanceOutlines
 from rtseg.stream.overlay.layout import Layout
 from rtseg.stream.overlay.legend import Legend
+from rtseg.stream.overlay.painted import Painted
 from rtseg.stream.overlay.style import OverlayStyle
 from rtseg.stream.stage import Stage
 
@@ -43,14 +45,22 @@ class Overlay(Stage):
         self._ask_style, self._classes, self._ask_hud = style, classes, hud
         self._hud = Hud()
         self._layout = Layout(1, 1)
+        self._instances: InstanceOutlines | None = None
         self._take_style(style())
 
-    def process(self, item: ClassMap) -> Picture:
-        """Return the picture of a class map: of the frame's size, or twice as wide side by side."""
+    def process(self, item: ClassMap | Painted) -> Picture:
+        """Return the picture of a class map: of the frame's size, or twice as wide side by side.
+
+        What was painted elsewhere is taken over, and written on.
+        """
         style = self._ask_style()
         if style != self._style:
             self._take_style(style)
-        image = self._paint(item)
+        if isinstance(item, Painted):
+            image, item = item.image_bgr, item.class_map
+        else:
+            image = self._paint(item)
+        self._outline_instances(item, image)
         if self._layout.hw != image.shape[:2]:
             self._layout = Layout(*image.shape[:2])
         self._write(image, item)
@@ -79,6 +89,11 @@ class Overlay(Stage):
     def _take_style(self, style: OverlayStyle) -> None:
         self._colouring = Colouring(style, self._classes)
         self._legend = Legend(self._classes, self._colouring.coloured, self._colouring.palette)
+        things = set(countable_ids(self._classes)) & set(self._colouring.coloured)
+        if not style.instances:
+            self._instances = None
+        elif self._instances is None or self._instances.things != tuple(sorted(things)):
+            self._instances = InstanceOutlines(sorted(things))
         self._style = style
 
     def _paint(self, item: ClassMap) -> Image:
@@ -94,13 +109,21 @@ class Overlay(Stage):
             self._colouring.paint(frame_bgr, item.labels, image)
         return image
 
+    def _outline_instances(self, item: ClassMap, image: Image) -> None:
+        if self._instances is not None and self._style.mode != "picture":
+            self._instances.draw(item.labels, image[:, -item.frame.hw[1] :])
+
     def _side_by_side(self, frame_bgr: Image, item: ClassMap) -> Image:
         height, width = frame_bgr.shape[:2]
         image: Image = np.empty((height, 2 * width, 3), np.uint8)
         image[:, :width] = frame_bgr
         self._colouring.paint(frame_bgr, item.labels, image[:, width:])
-        half_px = max(1, round(height / 720))
-        cv2.rectangle(
-            image, (width - half_px, 0), (width + half_px - 1, height - 1), DIVIDER_BGR, cv2.FILLED
-        )
+        image[:, divider_columns((height, width))] = DIVIDER_BGR
         return image
+
+
+def divider_columns(frame_hw: Sequence[int]) -> slice:
+    """Return the columns of the line between frame and overlay, side by side."""
+    height, width = frame_hw[:2]
+    half_px = max(1, round(height / 720))
+    return slice(width - half_px, width + half_px)

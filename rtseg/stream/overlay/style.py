@@ -30,5 +30,9 @@ class OverlayStyle(Config):
     )
     hide: tuple[str, ...] = Field(default=(), description="These classes are not coloured.")
     outlines: bool = Field(default=False, description="Draw lines along the class borders.")
+    instances: bool = Field(
+        default=False,
+        description="Draw a line around each car, person, bicycle, …, every one in its own colour.",
+    )
     legend: bool = Field(default=True, description="Names, colours and shares of the classes.")
     hud: bool = Field(default=True, description="Rate, frame age, engine and drops.")

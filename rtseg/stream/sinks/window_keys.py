@@ -15,6 +15,7 @@ HELP = (
     "m\toverlay, mask, side by side, picture",
     "+, -\tstronger, weaker colours",
     "o\toutlines",
+    "i\tlines around single objects",
     "l\tlegend",
     "h\trate and frame age",
     "s\tsave this picture",
@@ -99,6 +100,7 @@ _ACTIONS: dict[str, StreamAction] = {
     "-": _strengthen(-_ALPHA_STEP),
     "_": _strengthen(-_ALPHA_STEP),
     "o": _toggle("outlines"),
+    "i": _toggle("instances"),
     "l": _toggle("legend"),
     "h": _toggle("hud"),
 }

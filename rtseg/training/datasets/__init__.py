@@ -9,6 +9,8 @@ from rtseg.training.datasets.demo import DemoConfig
 from rtseg.training.datasets.folder import FolderConfig
 from rtseg.training.datasets.mapped import MappedConfig
 from rtseg.training.datasets.root import data_root
+from rtseg.training.datasets.run_length import RunLengthConfig
+from rtseg.training.datasets.salt_standin import SaltStandinConfig
 from rtseg.training.datasets.sources import (
     DataSource,
     load_dataset_config,
@@ -23,6 +25,8 @@ __all__ = [
     "DemoConfig",
     "FolderConfig",
     "MappedConfig",
+    "RunLengthConfig",
+    "SaltStandinConfig",
     "Sample",
     "SegmentationDataset",
     "data_root",

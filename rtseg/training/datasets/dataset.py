@@ -16,6 +16,7 @@ from rtseg.errors import DataError
 from rtseg.registry import Registry
 
 UInt8 = npt.NDArray[np.uint8]
+UInt16 = npt.NDArray[np.uint16]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,6 +27,8 @@ class Sample:
         image_bgr: uint8 [H, W, 3], BGR.
         labels: uint8 [H, W], class ids, 255 = void.
         name: what the data set calls the picture, unique within a split.
+        instances: uint16 [H, W], the object that each pixel belongs to, 0 for none; None where the
+            data set knows classes alone.
 
     Raises:
         DataError: shapes or types are others, or the labels have another size than the picture.
@@ -34,6 +37,7 @@ class Sample:
     image_bgr: UInt8
     labels: UInt8
     name: str
+    instances: UInt16 | None = None
 
     def __post_init__(self) -> None:
         image, labels = self.image_bgr, self.labels
@@ -52,6 +56,12 @@ class Sample:
                 f"{self.name}: the mask is {labels.shape[1]}x{labels.shape[0]} but its picture "
                 f"{image.shape[1]}x{image.shape[0]} (width x height); both must have one size"
             )
+        ids = self.instances
+        if ids is not None and (ids.dtype != np.uint16 or ids.shape != labels.shape):
+            raise DataError(
+                f"{self.name}: the objects are {ids.dtype} {list(ids.shape)}; uint16 "
+                f"{list(labels.shape)} is needed, as the labels"
+            )
 
     def __repr__(self) -> str:
         height, width = self.labels.shape
@@ -65,6 +75,9 @@ class SegmentationDataset(ABC):
         classes: what the ids of the labels mean.
         names: one name per picture.
     """
+
+    has_instances: bool = False
+    """Whether the samples say which object each pixel belongs to."""
 
     def __init__(self, classes: ClassSet, names: list[str]) -> None:
         self.classes = classes

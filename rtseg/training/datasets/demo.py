@@ -18,6 +18,7 @@ from rtseg.training.datasets.dataset import (
     Sample,
     SegmentationDataset,
     UInt8,
+    UInt16,
 )
 
 if TYPE_CHECKING:
@@ -78,6 +79,8 @@ class DemoConfig(DatasetConfig):
 class DemoDataset(SegmentationDataset):
     """The pictures of several demo drives, drive by drive; a drive is built when it is needed."""
 
+    has_instances = True
+
     def __init__(self, config: DemoConfig, split: str) -> None:
         chosen = config.splits[split]
         step = max(1, round(config.spacing_s * config.fps))
@@ -92,8 +95,8 @@ class DemoDataset(SegmentationDataset):
 
     def __getitem__(self, index: int) -> Sample:
         seed, frame = self._pictures[index]
-        image, labels = self._drives.render(seed, frame)
-        return Sample(image, labels, self.names[index])
+        image, labels, instances = self._drives.render(seed, frame)
+        return Sample(image, labels, self.names[index], instances)
 
 
 class _Drives:
@@ -104,11 +107,11 @@ class _Drives:
         self._lock = Lock()
         self._kept: OrderedDict[int, tuple[DemoDrive, Lock]] = OrderedDict()
 
-    def render(self, seed: int, frame: int) -> tuple[UInt8, UInt8]:
-        """Return a frame's picture and labels."""
+    def render(self, seed: int, frame: int) -> tuple[UInt8, UInt8, UInt16]:
+        """Return a frame's picture, labels and objects."""
         drive, lock = self._drive(seed)
         with lock:
-            return drive.render(frame)
+            return drive.render_instances(frame)
 
     def _drive(self, seed: int) -> tuple[DemoDrive, Lock]:
         from rtseg.demo_drive import DemoDrive  # only who drives it loads the renderer

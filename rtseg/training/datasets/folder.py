@@ -1,7 +1,8 @@
 """The layout "folder": picture files beside mask files, paired by name.
 
-It reads CamVid, Cityscapes, BDD100K, KITTI, Mapillary Vistas and own data; what is particular to
-each of them (folders, file names, ids, colours) is in its file in configs/datasets.
+It reads CamVid, Cityscapes, BDD100K, KITTI, Mapillary Vistas, ApolloScape, Pascal VOC, ADE20K,
+COCO-Stuff and own data; what is particular to each of them (folders, file names, ids, colours) is
+in its file in configs/datasets.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from rtseg.training.datasets.dataset import (
 from rtseg.training.datasets.image_file import read_image
 from rtseg.training.datasets.root import ROOT_VARIABLE, data_root
 from rtseg.training.datasets.selection import select
+from rtseg.training.datasets.sources import Joined
 
 
 def _one_name(pattern: str) -> str:
@@ -73,10 +75,12 @@ class SplitConfig(Config):
     names: Path | None = Field(
         None,
         description="Text file relative to `root`, one picture per line: a name, with or without "
-        "its ending, or a path.",
+        "its ending, or a path. What stands behind it after a tab or a space, such as the mask, is "
+        "not read.",
     )
     include: list[str] = Field([], description="Only names that fit one of these patterns.")
     exclude: list[str] = Field([], description="Without names that fit one of these patterns.")
+    joins: list[str] = Field([], description="Instead of all this: other splits, put together.")
 
 
 class FolderConfig(DatasetConfig):
@@ -112,6 +116,9 @@ class FolderConfig(DatasetConfig):
             table.meaning(files.values)
         seen: dict[str, str] = {}
         for name, split in self.splits.items():
+            if split.joins:
+                self._check_joins(name, split)
+                continue
             key = repr((self._paths(name), split.names, split.include, split.exclude))
             if key in seen:
                 raise ConfigError(
@@ -120,6 +127,17 @@ class FolderConfig(DatasetConfig):
                 )
             seen[key] = name
         return self
+
+    def _check_joins(self, name: str, split: SplitConfig) -> None:
+        if split.model_fields_set != {"joins"}:
+            raise ConfigError(f"the split {name!r} joins others, so it can't have other keys")
+        for part in split.joins:
+            if part not in self.splits or self.splits[part].joins:
+                known = [other for other, values in self.splits.items() if not values.joins]
+                raise ConfigError(
+                    f"the split {name!r} joins {part!r}, which is no split with pictures of its "
+                    f"own.{closest(part, known)} Known: {', '.join(known)}"
+                )
 
     def _paths(self, split: str) -> list[str]:
         folder = self.splits[split].folder or split
@@ -139,6 +157,9 @@ class FolderConfig(DatasetConfig):
 
     def open(self, split: str, folder: Path) -> SegmentationDataset:
         """Find the pictures of a split; see `FolderDataset`."""
+        parts = self.splits[split].joins
+        if parts:
+            return Joined([FolderDataset(self, part) for part in parts], parts)
         return FolderDataset(self, split)
 
 
@@ -238,16 +259,23 @@ class FolderDataset(SegmentationDataset):
             entry = line.strip()
             if not entry or entry.startswith("#"):
                 continue
-            if entry not in known:
+            name = next((known[form] for form in _written_forms(entry) if form in known), None)
+            if name is None:
                 raise DataError(
                     f"{path}, line {number}: there is no picture {entry!r}.{closest(entry, known)}"
                 )
-            if known[entry] in names:
+            if name in names:
                 raise DataError(
-                    f"{path}, line {number}: {entry!r} stands in line {names[known[entry]]} already"
+                    f"{path}, line {number}: {entry!r} stands in line {names[name]} already"
                 )
-            names[known[entry]] = number
+            names[name] = number
         return list(names)
+
+
+def _written_forms(line: str) -> list[str]:
+    """Return what in a line of a list may name the picture: all of it, or its first column."""
+    forms = (line, line.split("\t")[0].rstrip(), line.split()[0])
+    return [form for each in forms for form in (each, each.removeprefix("/"))]
 
 
 def _files(root: Path, pattern: str) -> Iterator[tuple[str, Path]]:

@@ -14,6 +14,7 @@ class Selection(SegmentationDataset):
 
     def __init__(self, dataset: SegmentationDataset, indices: Sequence[int]) -> None:
         super().__init__(dataset.classes, [dataset.names[index] for index in indices])
+        self.has_instances = dataset.has_instances
         self._dataset = dataset
         self._indices = list(indices)
 

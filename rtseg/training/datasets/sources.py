@@ -65,6 +65,7 @@ class Joined(SegmentationDataset):
                     "configs/datasets/cityscapes_as_camvid.yaml does"
                 )
         super().__init__(first, [name for part in parts for name in part.names])
+        self.has_instances = all(part.has_instances for part in parts)
         self._parts = list(parts)
         self._ends = list(accumulate(len(part) for part in parts))
 
@@ -100,19 +101,24 @@ def load_dataset_config(path: Path) -> DatasetConfig:
     return validate(settings, values, str(path))
 
 
-def open_dataset(config: Path, split: str, *, check_files: bool = True) -> SegmentationDataset:
+def open_dataset(
+    config: Path, split: str, *, check_files: bool = True, root: Path | None = None
+) -> SegmentationDataset:
     """Open a split of a data set, or several joined with ``+``: ``"train+val"``.
 
     Args:
         config: the data set's YAML file.
         split: the split.
         check_files: see at once that every picture has its mask. Nothing is decoded for it.
+        root: the data set's folder, if it isn't where the file says.
 
     Raises:
         ConfigError: the file can't be used or there is no such split.
         DataError: folders or files are missing.
     """
     settings = load_dataset_config(config)
+    if root is not None:
+        settings = _at_root(settings, root, config)
     names = _split_names(split, settings.split_names(config.parent), config)
     try:
         parts = [settings.open(name, config.parent) for name in names]
@@ -126,6 +132,12 @@ def open_dataset(config: Path, split: str, *, check_files: bool = True) -> Segme
             f"{missing[0]}. 'rtseg dataset {config} --split {split}' names more"
         )
     return dataset
+
+
+def _at_root(settings: DatasetConfig, root: Path, config: Path) -> DatasetConfig:
+    if "root" not in type(settings).model_fields:
+        raise ConfigError(f"{config} has no folder of its own, so it can't be read from {root}")
+    return settings.model_copy(update={"root": root.expanduser().absolute()})
 
 
 def _split_names(split: str, known: Sequence[str], config: Path) -> list[str]:

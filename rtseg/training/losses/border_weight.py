@@ -19,6 +19,7 @@ from rtseg.training.class_weights import ClassCounts
 from rtseg.training.losses.loss import (
     ClassWeighting,
     LossConfig,
+    OfTwoClasses,
     WeightedLoss,
     mean_where_weighted,
     register,
@@ -53,6 +54,11 @@ class BorderWeightConfig(LossConfig):
             ConfigError: `classes` holds an id that is no class, or as `LossConfig.build`.
         """
         return BorderWeight(self, num_classes, class_counts)
+
+    def build_binary(self, class_counts: ClassCounts | None = None) -> OfTwoClasses:
+        """Build the binary form; the gaps are those between pieces of the object by default."""
+        config = self.model_copy(update={"classes": self.classes or [1]})
+        return OfTwoClasses.built(config, class_counts)
 
 
 class BorderWeight(WeightedLoss):

@@ -15,6 +15,7 @@ from rtseg.training.losses.loss import (
     ClassWeighting,
     Loss,
     LossConfig,
+    OfTwoClasses,
     WeightedLoss,
     mean_where_weighted,
     register,
@@ -34,6 +35,10 @@ class CrossEntropyConfig(LossConfig):
     def build(self, num_classes: int, class_counts: ClassCounts | None = None) -> CrossEntropy:
         """Build the loss for K classes."""
         return CrossEntropy(self, num_classes, class_counts)
+
+    def build_binary(self, class_counts: ClassCounts | None = None) -> OfTwoClasses:
+        """Build the binary form."""
+        return OfTwoClasses.built(self, class_counts)
 
 
 class CrossEntropy(WeightedLoss):
@@ -70,6 +75,10 @@ class BalancedCrossEntropyConfig(LossConfig):
     ) -> BalancedCrossEntropy:
         """Build the loss for K classes."""
         return BalancedCrossEntropy(num_classes)
+
+    def build_binary(self, class_counts: ClassCounts | None = None) -> OfTwoClasses:
+        """Build the binary form."""
+        return OfTwoClasses.built(self, class_counts)
 
 
 class BalancedCrossEntropy(Loss):

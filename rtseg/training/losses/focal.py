@@ -13,6 +13,7 @@ from rtseg.training.class_weights import ClassCounts
 from rtseg.training.losses.loss import (
     ClassWeighting,
     LossConfig,
+    OfTwoClasses,
     WeightedLoss,
     mean_where_weighted,
     register,
@@ -32,6 +33,10 @@ class FocalConfig(LossConfig):
     def build(self, num_classes: int, class_counts: ClassCounts | None = None) -> Focal:
         """Build the loss for K classes."""
         return Focal(self, num_classes, class_counts)
+
+    def build_binary(self, class_counts: ClassCounts | None = None) -> OfTwoClasses:
+        """Build the binary form."""
+        return OfTwoClasses.built(self, class_counts)
 
 
 class Focal(WeightedLoss):

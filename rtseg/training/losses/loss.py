@@ -10,7 +10,9 @@ from torch import Tensor, nn
 
 from rtseg.classes import VOID
 from rtseg.config import Config
-from rtseg.errors import closest
+from rtseg.errors import ConfigError, closest
+from rtseg.networks.binary import NUM_CLASSES as NUM_BINARY_CLASSES
+from rtseg.networks.binary import with_background
 from rtseg.registry import Registry
 from rtseg.training.class_weights import CLASS_WEIGHTINGS, ClassCounts, class_weights
 
@@ -40,9 +42,24 @@ class LossConfig(Config):
         """Build the loss for K classes.
 
         Raises:
-            ConfigError: class weights are asked for that can't be had.
+            ConfigError: class weights are asked for that can't be had, or the loss is one of
+                binary networks alone.
         """
         raise NotImplementedError
+
+    def build_binary(self, class_counts: ClassCounts | None = None) -> Loss:
+        """Build the loss for a binary network: logits [N, 1, H, W] of class 1 of two.
+
+        Args:
+            class_counts: of the two classes.
+
+        Raises:
+            ConfigError: the loss has no such form, or class weights can't be had.
+        """
+        raise ConfigError(
+            f"the loss {self.name!r} has no form for a binary network, which has one channel; "
+            f"those that have one: {', '.join(binary_losses())}"
+        )
 
 
 def _known_weighting(weighting: str | list[float]) -> str | list[float]:
@@ -74,6 +91,37 @@ def register(config: type[_Config]) -> type[_Config]:
     """Register a loss's config under the name that it carries."""
     LOSSES.add(config.model_fields["name"].default, config)
     return config
+
+
+def binary_losses() -> list[str]:
+    """Return the names of the losses that have a form for binary networks."""
+    inherited = LossConfig.build_binary
+    return [name for name, config in LOSSES.items() if config.build_binary is not inherited]
+
+
+class OfTwoClasses(Loss):
+    """A loss of two classes, fed with the logits of the object alone.
+
+    The background's logit is 0, so that softmax over the two is the sigmoid of the object's:
+    cross entropy becomes the binary one, and likewise what is made of it.
+
+    Args:
+        loss: built for two classes.
+    """
+
+    def __init__(self, loss: Loss) -> None:
+        super().__init__()
+        self.loss = loss
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return the loss of logits [N, 1, H, W] against labels [N, H, W] of 0, 1 and void."""
+        value: Tensor = self.loss(with_background(logits.float()), labels)
+        return value
+
+    @classmethod
+    def built(cls, config: LossConfig, class_counts: ClassCounts | None) -> OfTwoClasses:
+        """Return a loss's form for binary networks."""
+        return cls(config.build(NUM_BINARY_CLASSES, class_counts))
 
 
 class WeightedLoss(Loss):

@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from rtseg.classes import VOID
+from rtseg.errors import ConfigError
 from rtseg.training.class_weights import ClassCounts
 from rtseg.training.losses.loss import Loss, LossConfig, register
 
@@ -25,6 +26,17 @@ class LovaszSoftmaxConfig(LossConfig):
     def build(self, num_classes: int, class_counts: ClassCounts | None = None) -> LovaszSoftmax:
         """Build the loss for K classes."""
         return LovaszSoftmax(self.per_image)
+
+    def build_binary(self, class_counts: ClassCounts | None = None) -> Loss:
+        """Refuse: the hinge is what the paper has for two classes.
+
+        Raises:
+            ConfigError: always.
+        """
+        raise ConfigError(
+            "the loss 'lovasz_softmax' has no form for a binary network, which has one channel; "
+            "take lovasz_hinge"
+        )
 
 
 class LovaszSoftmax(Loss):
@@ -53,14 +65,20 @@ class LovaszSoftmax(Loss):
             truth = labels == class_id
             # Void pixels have no error, so they come last and add nothing.
             errors = (truth.float() - chance).abs() * valid
-            losses.append(_extension(errors, truth, valid))
+            losses.append(lovasz_extension(errors, truth, valid))
             present.append(truth.any())
         there = torch.stack(present).float()
         return (torch.stack(losses) * there).sum() / there.sum().clamp_min(1)
 
 
-def _extension(errors: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
-    """Return the Lovász extension of the Jaccard loss of one class at `errors` [P]."""
+def lovasz_extension(errors: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
+    """Return the Lovász extension of the Jaccard loss of one class.
+
+    Args:
+        errors: float32 [P], 0 or more, 0 where not `valid`.
+        truth: bool [P], the pixels of the class.
+        valid: bool [P], the labelled pixels.
+    """
     ranked, order = errors.sort(descending=True)
     truth_ranked = truth[order]
     # Whole numbers add up exactly, and in the same way on every run.

@@ -14,6 +14,7 @@ from rtseg.training.class_weights import ClassCounts
 from rtseg.training.losses.loss import (
     ClassWeighting,
     LossConfig,
+    OfTwoClasses,
     WeightedLoss,
     mean_where_weighted,
     register,
@@ -43,6 +44,10 @@ class OhemConfig(LossConfig):
     def build(self, num_classes: int, class_counts: ClassCounts | None = None) -> Ohem:
         """Build the loss for K classes."""
         return Ohem(self, num_classes, class_counts)
+
+    def build_binary(self, class_counts: ClassCounts | None = None) -> OfTwoClasses:
+        """Build the binary form."""
+        return OfTwoClasses.built(self, class_counts)
 
 
 class Ohem(WeightedLoss):

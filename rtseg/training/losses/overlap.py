@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from rtseg.classes import VOID
+from rtseg.networks.binary import NUM_CLASSES
 from rtseg.training.class_weights import ClassCounts
 from rtseg.training.losses.loss import Loss, LossConfig, register
 
@@ -49,10 +50,34 @@ class Overlap(Loss):
         return ((1 - overlap) * present).sum() / present.sum().clamp_min(1)
 
 
+class ObjectOverlap(Overlap):
+    """The binary form: sigmoid probabilities of the object alone, also where the batch has none.
+
+    There the smoothing makes it fall with every false positive; without smoothing it is then 1.
+    """
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return the loss of logits [N, 1, H, W]; 0 where nothing is labelled."""
+        truth, valid = labels == 1, labels != VOID
+        chances = logits[:, 0].float().sigmoid() * valid
+        true_positives = (chances * truth).sum()
+        wrong = self.false_positives * (chances.sum() - true_positives)
+        wrong = wrong + self.false_negatives * (truth.sum() - true_positives)
+        overlap = (true_positives + self.smooth) / (true_positives + wrong + self.smooth).clamp_min(
+            1e-7
+        )
+        return (1 - overlap) * valid.any()
+
+
 class _OverlapConfig(LossConfig):
     smooth: float = Field(
         default=1.0, ge=0, description="Pixels added above and below the fraction bar."
     )
+
+    def build_binary(self, class_counts: ClassCounts | None = None) -> ObjectOverlap:
+        """Build the binary form, which looks at the object alone."""
+        overlap = cast(Overlap, self.build(NUM_CLASSES))
+        return ObjectOverlap(overlap.false_positives, overlap.false_negatives, overlap.smooth)
 
 
 @register

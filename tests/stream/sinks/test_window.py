@@ -114,6 +114,7 @@ def test_keys_act_on_the_stream(display: str, tmp_path: Path) -> None:
             ("plus", "alpha", start["alpha"] + 0.1),
             ("minus", "alpha", start["alpha"]),
             ("o", "outlines", not start["outlines"]),
+            ("i", "instances", not start["instances"]),
             ("l", "legend", not start["legend"]),
             ("h", "hud", not start["hud"]),
         ]:

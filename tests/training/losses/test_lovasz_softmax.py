@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from rtseg.classes import VOID
-from rtseg.training.losses.lovasz_softmax import LovaszSoftmaxConfig, _extension
+from rtseg.training.losses.lovasz_softmax import LovaszSoftmaxConfig, lovasz_extension
 
 
 def jaccard_loss(wrong: set[int], truth: set[int]) -> float:
@@ -34,7 +34,7 @@ def test_at_the_corners_of_the_cube_it_is_the_jaccard_loss() -> None:
         truth = {i for i, bit in enumerate(truth_bits) if bit}
         for wrong_bits in itertools.product([0.0, 1.0], repeat=5):
             wrong = {i for i, bit in enumerate(wrong_bits) if bit}
-            found = _extension(torch.tensor(wrong_bits), torch.tensor(truth_bits), valid)
+            found = lovasz_extension(torch.tensor(wrong_bits), torch.tensor(truth_bits), valid)
             assert found.item() == pytest.approx(jaccard_loss(wrong, truth), abs=1e-6)
 
 
@@ -45,7 +45,7 @@ def test_inside_the_cube_it_is_the_integral_over_level_sets() -> None:
         errors = torch.rand(9, generator=generator)
         truth = torch.rand(9, generator=generator) < 0.4
         expected = extension_by_definition(errors.tolist(), set(truth.nonzero().flatten().tolist()))
-        assert _extension(errors, truth, valid).item() == pytest.approx(expected, abs=1e-5)
+        assert lovasz_extension(errors, truth, valid).item() == pytest.approx(expected, abs=1e-5)
 
 
 def loss_by_definition(logits: Tensor, labels: Tensor) -> float:

@@ -1,0 +1,1 @@
+"""From maps of a network to objects: targets to learn from, post-processing, panoptic merge."""
