@@ -17,7 +17,7 @@ from rtseg.training.comparison import fitted_hw
 from rtseg.training.criterion import Criterion, CriterionConfig
 from rtseg.training.predictor import evaluating, predict_logits
 
-HW = (96, 128)
+HW = (64, 96)
 FRAMES = (0, 60, 120, 180)
 ACCURACY = 0.95
 MOST_STEPS = 400
@@ -27,7 +27,7 @@ COARSE_CELLS_PX = {"fcn-32s": 32, "fcn-16s": 16}
 """Networks that decide at this stride, whatever the size of their logits."""
 
 LIGHTEST = sorted(lightest_of_each_family(), key=lambda name: NETWORKS[name].card.gmacs)
-BY_DEFAULT = LIGHTEST[:2]
+BY_DEFAULT = LIGHTEST[:1]
 NAMES = [
     name if name in BY_DEFAULT else pytest.param(name, marks=pytest.mark.slow) for name in NETWORKS
 ]
@@ -63,13 +63,19 @@ def accuracy(network: SegmentationNetwork, images: Tensor, labels: Tensor) -> fl
     return float((found == labels).float().mean())
 
 
+def learning_rate(network: nn.Module) -> float:
+    """Return one at which plain VGG networks don't lose their way, or one ten times as large."""
+    normalised = any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
+    return 2e-3 if normalised else 2e-4
+
+
 def learn_by_heart(name: str) -> tuple[float, int]:
     """Return the accuracy on the four pictures and the steps that it took."""
     hw = fitted_hw(name, HW)
     network = build_network(name, len(CAMVID))
     images, labels = four_pictures(hw, stride_of(network, name, hw))
     criterion = Criterion(CriterionConfig(), network.heads, len(CAMVID))
-    optimiser = torch.optim.Adam(network.parameters(), lr=5e-4)
+    optimiser = torch.optim.Adam(network.parameters(), lr=learning_rate(network), fused=True)
     reached = 0.0
     for step in range(1, MOST_STEPS + 1):
         network.train()

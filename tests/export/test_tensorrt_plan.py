@@ -25,24 +25,13 @@ from rtseg.export.tensorrt_plan import (
 )
 from rtseg.export.tensorrt_toolchain import Toolchain, open_toolchain, replaced, without_gpu
 from rtseg.networks import NETWORKS, build_network, padded_hw
+from rtseg.networks.families import lightest_of_each_family
 from rtseg.networks.trained import ModelCard, TrainedNetwork
 
-
-def family(name: str) -> str:
-    build = NETWORKS[name].build
-    return str(getattr(build, "func", build).__name__)
-
-
-def smallest_of_each_family() -> list[str]:
-    smallest: dict[str, str] = {}
-    for name in sorted(NETWORKS, key=lambda known: NETWORKS[known].card.parameters):
-        smallest.setdefault(family(name), name)
-    return list(smallest.values())
-
-
-SMALLEST = smallest_of_each_family()
+HEAVY = 25e6  # parameters from which plans are left to `-m slow`
+BY_DEFAULT = [name for name in lightest_of_each_family() if NETWORKS[name].card.parameters <= HEAVY]
 VARIANTS = [
-    pytest.param(name, marks=[] if name in SMALLEST else [pytest.mark.slow]) for name in NETWORKS
+    pytest.param(name, marks=[] if name in BY_DEFAULT else [pytest.mark.slow]) for name in NETWORKS
 ]
 
 

@@ -204,14 +204,17 @@ def test_pictures_are_padded_with_their_mirror_image() -> None:
 
 @pytest.mark.slow
 def test_two_processes_choose_one_threshold(
-    two_classes: object,
+    tiny_config: Path,
     start_tiny: Callable[..., subprocess.Popen[str]],
     train_tiny: Train,
     tmp_path: Path,
 ) -> None:
     """Three validation pictures lie with two processes; their counts make one curve."""
+    splits = {"train": {"seed": 1, "pictures": 8}, "val": {"seed": 2, "pictures": 3}}
+    data = {"layout": "salt_standin", "side_px": 64, "splits": splits}
+    (tiny_config.parent / "data.yaml").write_text(yaml.safe_dump(data))
     settings = (
-        "network={name: tiny-plain, binary: true}", "crop_hw=[48, 64]", "train.epochs=4",
+        "network={name: tiny-plain, binary: true}", "crop_hw=[64, 64]", "train.epochs=2",
         "augment={scale: [1, 1], flip: 0, brightness: 0, contrast: 0, saturation: 0, hue_deg: 0}",
     )  # fmt: skip
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")

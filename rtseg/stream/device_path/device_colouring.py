@@ -60,6 +60,6 @@ def _outlines(labels: Tensor) -> Tensor:
     planes = torch.stack((labels, 255 - labels))[None].half()  # 0 to 255 is exact in half
     if labels.device.type == "cpu":
         planes = planes.float()
-    pooled: Tensor = F.max_pool2d(planes, 2 * reach + 1, stride=1, padding=reach)
-    largest, inverse_least = pooled[0]
-    return largest != 255 - inverse_least
+    largest, inverse_least = F.max_pool2d(planes, 2 * reach + 1, stride=1, padding=reach)[0]
+    lines: Tensor = largest != 255 - inverse_least
+    return lines
