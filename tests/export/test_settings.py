@@ -60,9 +60,13 @@ def test_auto_takes_the_first_that_can_be_built(
     assert "openvino fp32" in found.against
 
 
-def test_auto_precision_is_the_fastest_that_the_machine_has(open_request: BuildRequest) -> None:
+@pytest.mark.parametrize(("computes", "precision"), [(True, "bf16"), (False, "fp32")])
+def test_auto_precision_is_the_fastest_that_the_machine_has(
+    open_request: BuildRequest, monkeypatch: pytest.MonkeyPatch, computes: bool, precision: str
+) -> None:
+    monkeypatch.setattr("rtseg.backends.backend.computes_in_bf16", lambda device: computes)
     found = resolve(ExportConfig(backend="eager"), open_request).request
-    assert found.precision == "bf16"  # by the backend's own order for CPUs
+    assert found.precision == precision
 
 
 def test_the_one_reason_is_the_message(open_request: BuildRequest) -> None:
