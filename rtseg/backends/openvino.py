@@ -29,6 +29,9 @@ _CAPABILITIES = {"fp32": "FP32", "bf16": "BF16", "fp16": "FP16", "int8": "INT8"}
 _HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
 
 
+_FIRST_CALL = threading.Lock()
+
+
 class OpenVINOBackend(Backend):
     """Runs OpenVINO's intermediate representation."""
 
@@ -83,7 +86,9 @@ class OpenVINOBackend(Backend):
         except RuntimeError as error:
             raise EngineError(f"OpenVINO can't load {folder.path}: {_first_line(error)}") from error
         label = "cpu" if target == "CPU" else f"openvino {target}"
-        return OpenVINOEngine(compiled, folder.manifest.info(label, reason))
+        engine = OpenVINOEngine(compiled, folder.manifest.info(label, reason))
+        engine.make_first_call()
+        return engine
 
 
 class OpenVINOEngine(Engine):
@@ -97,6 +102,16 @@ class OpenVINOEngine(Engine):
     def __init__(self, compiled: Any, info: EngineInfo) -> None:
         self.info = info
         self._compiled: Any = compiled
+        self._requests = threading.local()
+
+    def make_first_call(self) -> None:
+        """Run once, alone, before several threads call.
+
+        OpenVINO's binding sets up tables in its first call. Two first calls at once can wait for
+        each other for ever: one holds Python's lock, the other the table's.
+        """
+        with _FIRST_CALL:
+            self.infer(np.zeros((self.info.batch, *self.info.input_hw, 3), np.uint8))
         self._requests = threading.local()
 
     def infer(self, images_bgr: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
