@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +13,9 @@ import torch
 from rtseg.backends import BACKENDS, Parallelism
 from rtseg.backends.engine_folder import EngineFolder
 from rtseg.errors import BackendUnavailableError
+from rtseg.export.build import build_engine
+from rtseg.export.builder import BuildRequest
+from rtseg.networks.trained import TrainedNetwork
 
 openvino = pytest.importorskip("openvino")
 
@@ -22,6 +28,27 @@ from rtseg.backends.openvino import (  # noqa: E402
 MakeFolder = Callable[..., EngineFolder]
 
 CPU = torch.device("cpu")
+
+FIRST_CALLS_AT_ONCE = """
+import sys, threading
+from pathlib import Path
+import numpy as np
+from rtseg.backends import Parallelism, load_engine
+
+sys.setswitchinterval(1e-6)
+engine = load_engine(Path(sys.argv[1]), "cpu", Parallelism(2, 1))
+together = threading.Barrier(2)
+
+def call():
+    together.wait()
+    engine.infer(np.zeros((1, *engine.info.input_hw, 3), np.uint8))
+
+threads = [threading.Thread(target=call, daemon=True) for _ in range(2)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
 
 
 def problems(folder: EngineFolder) -> list[str]:
@@ -57,3 +84,12 @@ def test_workers_and_threads_reach_the_runtime() -> None:
     assert two["INFERENCE_PRECISION_HINT"] == "bf16"
     assert "INFERENCE_PRECISION_HINT" not in runtime_settings("int8", "CPU", Parallelism())
     assert "INFERENCE_NUM_THREADS" not in runtime_settings("fp32", "CPU", Parallelism())
+
+
+def test_two_threads_may_begin_at_once(nearest_colour: TrainedNetwork, tmp_path: Path) -> None:
+    """The binding's own tables, set up by two threads at once, would stop both for ever."""
+    request = BuildRequest(nearest_colour, "0" * 64, (64, 96), "openvino", "fp32")
+    folder = build_engine(request, tmp_path)
+    command = [sys.executable, "-c", FIRST_CALLS_AT_ONCE, str(folder.path)]
+    for _ in range(3):
+        subprocess.run(command, check=True, timeout=60)
