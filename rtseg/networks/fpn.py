@@ -27,8 +27,9 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from rtseg.networks.encoders import ENCODERS, Encoder
-from rtseg.networks.layers import initialise, resize
+from rtseg.networks.layers import cut, initialise, resize
 from rtseg.networks.network import NETWORKS, NetworkCard, NetworkEntry, SegmentationNetwork
+from rtseg.networks.upsampling import Nearest
 
 STRIDES = (4, 8, 16, 32)
 """Strides of P2 to P5."""
@@ -43,6 +44,7 @@ class FeaturePyramid(nn.Module):
         inputs = [encoder.channels[index] for index in self.levels]
         self.laterals = nn.ModuleList(nn.Conv2d(each, channels, 1) for each in inputs)
         self.outputs = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in inputs)
+        self.repeat = Nearest(channels, 2)
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
         """Return P2 to P5 [N, channels, H / 4, W / 4] … [N, channels, H / 32, W / 32]."""
@@ -50,7 +52,8 @@ class FeaturePyramid(nn.Module):
             lateral(maps[index]) for lateral, index in zip(self.laterals, self.levels, strict=True)
         ]
         for fine, coarse in reversed(list(pairwise(range(len(levels))))):
-            levels[fine] = levels[fine] + _repeated(levels[coarse], levels[fine].shape[-2:])
+            repeated = self.repeat(levels[coarse])
+            levels[fine] = levels[fine] + cut(repeated, levels[fine].shape[-2:])
         return [conv(level) for conv, level in zip(self.outputs, levels, strict=True)]
 
 
@@ -110,20 +113,9 @@ class SemanticFPN(SegmentationNetwork):
         return self.classifier(self.branch(self.pyramid(self.encoder(images))))
 
 
-def _repeated(maps: Tensor, hw: tuple[int, ...]) -> Tensor:
-    """Write every value twice across and down, then cut to `hw`: nearest-neighbour doubling."""
-    batch, channels, height, width = maps.shape
-    cells = maps.reshape(batch, channels, height, 1, width, 1).expand(-1, -1, -1, 2, -1, 2)
-    return _cut(cells.reshape(batch, channels, 2 * height, 2 * width), hw)
-
-
 def _doubled(maps: Tensor, hw: tuple[int, ...]) -> Tensor:
     """Double bilinearly, then cut to `hw`: stretched, an odd map would slide off its place."""
-    return _cut(resize(maps, [2 * size for size in maps.shape[-2:]]), hw)
-
-
-def _cut(maps: Tensor, hw: tuple[int, ...]) -> Tensor:
-    return maps if tuple(maps.shape[-2:]) == tuple(hw) else maps[..., : hw[0], : hw[1]]
+    return cut(resize(maps, [2 * size for size in maps.shape[-2:]]), hw)
 
 
 def _register(encoder: str, title: str, parameters: int, gmacs: float) -> None:

@@ -28,8 +28,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rtseg.networks.encoders import ENCODERS
-from rtseg.networks.layers import initialise
+from rtseg.networks.layers import cut, initialise
 from rtseg.networks.network import NETWORKS, NetworkCard, NetworkEntry, SegmentationNetwork
+from rtseg.networks.upsampling import TransposedConvolution
 
 KERNEL = 15
 """k of the paper's final network (section 4.1)."""
@@ -74,21 +75,6 @@ class BoundaryRefinement(nn.Module):
         return scores + self.conv2(F.relu(self.conv1(scores)))
 
 
-class Doubling(nn.ConvTranspose2d):
-    """Transposed 4x4 convolution that starts as a bilinear one and doubles height and width."""
-
-    def __init__(self, num_classes: int) -> None:
-        super().__init__(num_classes, num_classes, 4, stride=2, padding=1, bias=False)
-
-    @torch.no_grad()
-    def reset_to_bilinear(self) -> None:
-        """Let each output be the bilinear enlargement of its own input."""
-        line = torch.tensor([0.25, 0.75, 0.75, 0.25], device=self.weight.device)
-        kernel = line[:, None] * line
-        channels = torch.eye(self.in_channels, device=self.weight.device)
-        self.weight.copy_(channels[:, :, None, None] * kernel)
-
-
 class GCN(SegmentationNetwork):
     """The Global Convolutional Network; logits at full resolution, of any picture size.
 
@@ -111,7 +97,7 @@ class GCN(SegmentationNetwork):
             )
             for index in self._maps
         )
-        self.doublings = nn.ModuleList(Doubling(num_classes) for _ in range(5))
+        self.doublings = nn.ModuleList(TransposedConvolution(num_classes, 2) for _ in range(5))
         self.refinements = nn.ModuleList(BoundaryRefinement(num_classes) for _ in range(5))
         self._initialise()
 
@@ -127,8 +113,8 @@ class GCN(SegmentationNetwork):
                     nn.init.kaiming_normal_(second, nonlinearity="linear").mul_(0.1)
             elif isinstance(module, BoundaryRefinement):
                 module.conv2.weight.mul_(0.1)
-            elif isinstance(module, Doubling):
-                module.reset_to_bilinear()
+            elif isinstance(module, TransposedConvolution):
+                module.initialise_bilinear()
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits [N, K, H, W]."""
@@ -139,15 +125,10 @@ class GCN(SegmentationNetwork):
         )
         steps = zip(self.doublings[:3], self.refinements[:3], finer, strict=True)
         for double, refine, fine in steps:  # to [N, K, H / 16, W / 16], H / 8, H / 4
-            coarse = refine(_cut(double(coarse), fine.shape[-2:]) + fine)
+            coarse = refine(cut(double(coarse), fine.shape[-2:]) + fine)
         for double, refine in zip(self.doublings[3:], self.refinements[3:], strict=True):
             coarse = refine(double(coarse))  # to [N, K, H / 2, W / 2], H
-        return _cut(coarse, images.shape[-2:])
-
-
-def _cut(maps: Tensor, hw: tuple[int, ...]) -> Tensor:
-    """Cut what reaches beyond a map of height and width `hw` at the right and at the bottom."""
-    return maps if tuple(maps.shape[-2:]) == tuple(hw) else maps[..., : hw[0], : hw[1]]
+        return cut(coarse, images.shape[-2:])
 
 
 def _register(encoder: str, title: str, parameters: int, gmacs: float) -> None:

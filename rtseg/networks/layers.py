@@ -66,6 +66,11 @@ def resize(maps: Tensor, hw: Sequence[int]) -> Tensor:
     return F.interpolate(maps, size=list(hw), mode="bilinear", align_corners=False)
 
 
+def cut(maps: Tensor, hw: Sequence[int]) -> Tensor:
+    """Cut what reaches beyond height and width `hw` at the right and at the bottom."""
+    return maps if tuple(maps.shape[-2:]) == tuple(hw) else maps[..., : hw[0], : hw[1]]
+
+
 def initialise(network: nn.Module, classifiers: Iterable[nn.Module] = ()) -> None:
     """Draw the weights that a training from scratch starts from, in place.
 

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rtseg.networks import build_network
-from rtseg.networks.gcn import GCN, BoundaryRefinement, Doubling, GlobalConv
+from rtseg.networks.gcn import GCN, BoundaryRefinement, GlobalConv
+from rtseg.networks.upsampling import TransposedConvolution
 
 
 def on_meta(encoder: str = "resnet18", num_classes: int = 4) -> GCN:
@@ -79,8 +80,8 @@ def test_boundary_refinement_is_its_formula() -> None:
 
 
 def test_doubling_starts_as_bilinear_enlargement() -> None:
-    double, maps = Doubling(3), torch.randn(1, 3, 6, 7)
-    double.reset_to_bilinear()
+    double, maps = TransposedConvolution(3, 2), torch.randn(1, 3, 6, 7)
+    double.initialise_bilinear()
     with torch.no_grad():
         doubled = double(maps)
     expected = F.interpolate(maps, scale_factor=2, mode="bilinear", align_corners=False)
@@ -89,7 +90,7 @@ def test_doubling_starts_as_bilinear_enlargement() -> None:
 
 def test_a_fresh_network_has_bilinear_doublings() -> None:
     weights = [each.weight for each in build_network("gcn-resnet18", 2).modules()
-               if isinstance(each, Doubling)]  # fmt: skip
+               if isinstance(each, TransposedConvolution)]  # fmt: skip
     assert len(weights) == 5
     line = torch.tensor([0.25, 0.75, 0.75, 0.25])
     for weight in weights:
