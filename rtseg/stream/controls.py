@@ -1,4 +1,4 @@
-"""What a view's keys and buttons act on: stop, pause, step, and the overlay's style."""
+"""What a view's keys and buttons act on: stop, pause, step, recording, and the overlay's style."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ class Controls:
     def __init__(self, style: OverlayStyle | None = None) -> None:
         self._style = style or OverlayStyle()
         self._stopped = self._paused = False
+        self._recording = True
         self._num_steps = 0
         self._stop_calls: list[Callable[[], None]] = []
         # re-entrant, so that a signal's handler may call `stop` in the midst of any method
@@ -66,6 +67,15 @@ class Controls:
             self._paused = on
             self._num_steps = 0
             self._changed.notify_all()
+
+    @property
+    def recording(self) -> bool:
+        """Whether recordings take pictures."""
+        return self._recording
+
+    def record(self, on: bool = True) -> None:
+        """Let recordings take pictures from the next one on, or leave them out."""
+        self._recording = on
 
     def step(self) -> None:
         """Let one frame through while paused; a stream that isn't goes on as it does."""

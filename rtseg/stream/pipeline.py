@@ -81,6 +81,7 @@ class Pipeline:
         self._depth = depth or (1 if live else MAX_DEPTH)
         self._outlets = [self._outlet(key, sink) for key, sink in _keys(sinks).items()]
         self._benches = self._set_up(steps)
+        self._source = source
         self._reader = Reader(source, info.controls, info.latency)
         self._gate = Gate(sum(step.workers for step in steps) + len(sinks))
         self._crew = Crew(join_timeout_s, self._cancel, self._hurry)
@@ -172,6 +173,7 @@ class Pipeline:
         self._crew.raise_first()
 
     def _on_stop(self) -> None:
+        self._source.interrupt()
         self._gate.open()
         self._crew.begin_end(asked=True)
 

@@ -29,6 +29,7 @@ from rtseg.stream.accuracy import AccuracySink
 from rtseg.stream.controls import Controls
 from rtseg.stream.device_path import DevicePath, obstacle
 from rtseg.stream.engine_request import EngineConfig, EngineOpener, EngineRequest
+from rtseg.stream.events import Events
 from rtseg.stream.infer import Infer
 from rtseg.stream.latency import Latency
 from rtseg.stream.overlay.hud import HudValues
@@ -37,6 +38,7 @@ from rtseg.stream.overlay.style import OverlayStyle
 from rtseg.stream.pipeline import Pipeline, Step
 from rtseg.stream.postprocess import Postprocess, PostprocessConfig
 from rtseg.stream.preprocess import Preprocess
+from rtseg.stream.reception import Reception
 from rtseg.stream.settings import StreamConfig
 from rtseg.stream.sinks import open_sinks
 from rtseg.stream.sinks.sink import Sink, StreamInfo
@@ -86,8 +88,15 @@ class Stream(Closing):
         self._accuracy = AccuracySink(classes)
         if source.info.truth_classes == classes:
             sinks = [*sinks, self._accuracy]
+        self.events = Events()
         self.info = StreamInfo(
-            source.info, classes, str(self.engine.info), self.controls, self.latency
+            source.info,
+            classes,
+            str(self.engine.info),
+            self.controls,
+            self.latency,
+            events=self.events,
+            reception=source.reception or Reception(),
         )
         self._sinks = [*outputs, *sinks]
         self._source = source

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from rtseg.classes import ClassSet
 from rtseg.closing import Closing
 from rtseg.frames import ClassMap, Picture
 from rtseg.stream.controls import Controls
+from rtseg.stream.events import Events
 from rtseg.stream.latency import Latency
+from rtseg.stream.reception import Reception
 from rtseg.stream.sources.source import SourceInfo
 
 
@@ -28,6 +30,10 @@ class StreamInfo:
         redraw: draws a class map again in the style of the moment, for a view whose style changes
             while the stream is paused; called in the sink's thread. None: a change shows with the
             next picture.
+        events: what happens besides pictures; a sink adds its own (a segment closed).
+        reception: whether the source's pictures come.
+        key: what the stream is called among several of one process, in addresses and names of
+            files: lower-case letters, digits and hyphens; empty where it is alone.
     """
 
     source: SourceInfo
@@ -36,6 +42,9 @@ class StreamInfo:
     controls: Controls
     latency: Latency
     redraw: Callable[[ClassMap], Picture] | None = None
+    events: Events = field(default_factory=Events)
+    reception: Reception = field(default_factory=Reception)
+    key: str = ""
 
 
 class Sink(Closing):

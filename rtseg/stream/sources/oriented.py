@@ -84,6 +84,7 @@ class Oriented(Source):
         self._source = source
         self._orientation = orientation
         self.info = replace(source.info, hw=orientation.hw(source.info.hw))
+        self.reception = source.reception
 
     def read(self) -> Frame | None:
         """Return the next frame, turned; None at the end."""
@@ -92,6 +93,10 @@ class Oriented(Source):
             return None
         truth = None if frame.truth is None else self._orientation.apply(frame.truth)
         return replace(frame, image_bgr=self._orientation.apply(frame.image_bgr), truth=truth)
+
+    def interrupt(self) -> None:
+        """Interrupt the source."""
+        self._source.interrupt()
 
     def close(self) -> None:
         """Close the source."""

@@ -10,6 +10,7 @@ from rtseg.classes import ClassSet
 from rtseg.closing import Closing
 from rtseg.frames import Frame
 from rtseg.stream.audio import AudioTrack
+from rtseg.stream.reception import Reception
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +39,13 @@ class SourceInfo:
 class Source(Closing):
     """A camera, a video, pictures, the demo drive.
 
-    Passive: it owns no thread, reads in whichever thread calls, and only that thread closes it.
-    Iterating it yields the frames to the end.
+    Passive: it reads in whichever thread calls, and only that thread closes it. Iterating it
+    yields the frames to the end.
     """
 
     info: SourceInfo
+    reception: Reception | None = None
+    """Whether its pictures come; None: they can't be lost (a file)."""
 
     @abstractmethod
     def read(self) -> Frame | None:
@@ -52,6 +55,12 @@ class Source(Closing):
 
         Raises:
             SourceError: the source failed; a damaged picture is skipped and counted instead.
+        """
+
+    def interrupt(self) -> None:
+        """Have a `read` that waits, and every later one, return None soon; from any thread.
+
+        What can't be woken ends by its own time-out.
         """
 
     def close(self) -> None:
