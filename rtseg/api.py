@@ -9,6 +9,7 @@ from typing import Any
 
 from rtseg.closing import Closing
 from rtseg.config import load_yaml, set_keys, validate
+from rtseg.errors import ConfigError
 from rtseg.frames import ClassMap, Frame, Image, Picture
 from rtseg.opening import open_engine
 from rtseg.stream.engine_request import EngineConfig, EngineRequest
@@ -115,6 +116,11 @@ def stream(
         RtsegError: the source, the model or an output can't be had, or failed on the way.
     """
     run = _config(source, model, outputs, config, settings or {})
+    if run.cameras:
+        raise ConfigError(
+            f"stream() yields the pictures of one source; {len(run.cameras)} cameras are run by "
+            "'rtseg stream', or by rtseg.stream.several.Several"
+        )
     with Stream(run, open_engine) as opened:
         yield from opened.pictures()
 

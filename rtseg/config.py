@@ -11,7 +11,7 @@ from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
 from rtseg.errors import ConfigError, closest
 
@@ -64,8 +64,8 @@ def apply_overrides(values: Mapping[str, Any], overrides: Iterable[str]) -> dict
             raise ConfigError(f"--set needs key.path=value; got {override!r}")
         try:
             value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise ConfigError(f"--set {override!r}: the value is not valid YAML") from error
+        except yaml.YAMLError:
+            raise ConfigError(f"--set {path}=…: the value is not valid YAML") from None
         _set_path(changed, path.split("."), value, override)
     return changed
 
@@ -154,7 +154,8 @@ def _describe(model: type[BaseModel], problem: Mapping[str, Any]) -> str:
     if problem["type"] == "missing":
         return f"the key {where!r} is missing"
     message = str(problem["msg"]).removeprefix("Value error, ")
-    got = f"{where} is {problem['input']!r}: " if location else ""
+    shows = bool(location) and not _is_secret(model, location)
+    got = f"{where} is {problem['input']!r}: " if shows else f"{where}: " if location else ""
     return f"{got}{message[:1].lower()}{message[1:]}"
 
 
@@ -172,6 +173,24 @@ def _fields_at(model: type[BaseModel], location: tuple[Any, ...]) -> set[str]:
         tagged = [outer for outer in models if _has_tag(outer, part)]
         models = inner or tagged or models
     return {name for found in models for name in found.model_fields}
+
+
+def _is_secret(model: type[BaseModel], location: tuple[Any, ...]) -> bool:
+    """Return whether what was given for a key is a secret, or holds one."""
+    models = [model]
+    for part in location:
+        fields = [one.model_fields[part] for one in models if part in one.model_fields]
+        if any(_holds_secret(field.annotation) for field in fields):
+            return True
+        inner = [found for field in fields for found in _models_in(field.annotation)]
+        models = inner if fields else models  # a list position keeps the level
+    return any(
+        _holds_secret(field.annotation) for one in models for field in one.model_fields.values()
+    )
+
+
+def _holds_secret(annotation: Any) -> bool:
+    return annotation is SecretStr or any(_holds_secret(part) for part in get_args(annotation))
 
 
 def _has_tag(model: type[BaseModel], tag: Any) -> bool:

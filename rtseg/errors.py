@@ -56,7 +56,13 @@ class TrainingError(RtsegError, RuntimeError):
 
 
 class SourceError(RtsegError, OSError):
-    """A camera, video or stream that can't be opened or read."""
+    """A camera, video or stream that can't be opened or read.
+
+    Attributes:
+        kind: what is wrong, in a word or two for counting: ``"refused"``, ``"not found"``, ….
+    """
+
+    kind: str = "failed"
 
 
 class SinkError(RtsegError, OSError):

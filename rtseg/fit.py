@@ -205,13 +205,32 @@ def default_engine_hw(
     return best
 
 
+def scaled_hw(hw: tuple[int, int], factor: float) -> tuple[int, int]:
+    """Return a size whose sides are about `factor` times as long, of the same proportions.
+
+    The sides are multiples of 32, 16 or else 8, the largest with which the proportions stay within
+    2 %, so that what was stretched to `hw` can be stretched to it.
+
+    >>> scaled_hw((288, 512), 0.5)
+    (144, 256)
+    """
+    pixels, aspect = math.prod(hw) * factor**2, hw[1] / hw[0]
+    sizes = [_rounded(pixels, aspect, multiple) for multiple in (32, 16, 8)]
+    return next((size for size in sizes if _aspect_error(size, hw) <= SAME_ASPECT), sizes[-1])
+
+
+def has_same_aspect(one_hw: tuple[int, int], other_hw: tuple[int, int]) -> bool:
+    """Return whether the proportions agree within 2 %: pictures of one can be stretched to both."""
+    return _aspect_error(one_hw, other_hw) <= SAME_ASPECT
+
+
 def _aspect_error(one_hw: tuple[int, int], other_hw: tuple[int, int]) -> float:
     """Return by what share the proportions differ, whichever way round."""
     ratio = one_hw[1] * other_hw[0] / (one_hw[0] * other_hw[1])
     return max(ratio, 1 / ratio) - 1
 
 
-def _rounded(pixels: int, aspect: float, multiple: int) -> tuple[int, int]:
+def _rounded(pixels: float, aspect: float, multiple: int) -> tuple[int, int]:
     height = math.sqrt(pixels / aspect)
     sides = (max(1, round(side / multiple)) * multiple for side in (height, height * aspect))
     return next(sides), next(sides)

@@ -21,7 +21,8 @@ from rtseg._demo.truth import BICYCLIST, POLE, TREE
 from rtseg._demo.vehicles import Garage, Vehicle
 
 CHUNK_M = 24.0
-_KEPT = 40
+_KEPT = 18
+"""From so many chunks on, those out of sight are forgotten; a chunk takes some 10 MB."""
 
 
 @dataclass

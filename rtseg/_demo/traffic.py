@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from math import ceil, floor, sin
 
 import numpy as np
@@ -29,6 +30,8 @@ from rtseg._demo.vehicles import LIMIT_M, Garage, Vehicle
 
 _PEOPLE = 14
 _PEOPLE_M = 55.0
+_FIGURES_KEPT = 256
+"""So many pictures of people are kept, of a thousand: a person takes twelve a step."""
 _EPOCH_S = 26.0
 
 
@@ -39,7 +42,7 @@ class Traffic:
         self._seed, self._route, self._motion, self._light = seed, route, motion, light
         self.garage = Garage(light)
         self._up = light.upright()
-        self._figures: dict[tuple[str, int, int, str], Texture] = {}
+        self._figure = lru_cache(_FIGURES_KEPT)(self._painted_figure)
         self._busy = 0.55 + 0.45 * unit(seed, 40)
 
     def items(self, time_s: float, crossings: Sequence[float]) -> tuple[list[Item], list[Vehicle]]:
@@ -96,14 +99,10 @@ class Traffic:
         gap = nearest + (LIMIT_M + 4.0 - nearest) * abs(2 * part - 1) ** 2.5
         yield self._car(here + gap, self._route.profile.own_lane(), 1, epoch, 46, "ahead")
 
-    def _figure(self, kind: str, number: int, phase: int, view: str) -> Texture:
-        key = (kind, number, phase, view)
-        found = self._figures.get(key)
-        if found is None:
-            outfit = outfit_of(self._seed, number)
-            make = walker_texture if kind == "walker" else cyclist_texture
-            found = self._figures[key] = make(outfit, phase, view).lit(self._up)
-        return found
+    def _painted_figure(self, kind: str, number: int, phase: int, view: str) -> Texture:
+        outfit = outfit_of(self._seed, number)
+        make = walker_texture if kind == "walker" else cyclist_texture
+        return make(outfit, phase, view).lit(self._up)
 
     def _walkers(self, time_s: float, here: float) -> Iterator[Standing]:
         profile = self._route.profile

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import cv2
 import numpy as np
@@ -20,24 +20,26 @@ _CORNERS = [np.concatenate([model[name] for name in _NAMES]) for model in _FACES
 _WHOLE = np.array([name in {"left", "right", "rear", "front"} for name in _NAMES])
 _WHOLE_FROM_M = 42.0
 LIMIT_M = 130.0
+_KEPT = 32
+"""So many kinds of car are kept painted, of a hundred; one takes some 2 MB."""
 
 _NEAR_END_M = 3.0
 """Cars are sorted by about their near end, before which a railing at the kerb may stand."""
 
 
 class Garage:
-    """The textures of every car of a drive, painted when first seen."""
+    """The textures of the cars of a drive, painted when first seen, the latest of them kept."""
 
     def __init__(self, light: Light) -> None:
         self._light = light
-        self._made: dict[tuple[int, int], Coachwork] = {}
+        self._painted = lru_cache(_KEPT)(self._paint)
 
     def coachwork(self, model: int, paint: int) -> Coachwork:
         """Return the textures of `model` in `paint`, both indices."""
-        key = (model, paint % len(PAINTS))
-        if key not in self._made:
-            self._made[key] = coachwork(MODELS[model], PAINTS[key[1]], self._light.lamps)
-        return self._made[key]
+        return self._painted(model, paint % len(PAINTS))
+
+    def _paint(self, model: int, paint: int) -> Coachwork:
+        return coachwork(MODELS[model], PAINTS[paint], self._light.lamps)
 
 
 class Vehicle:

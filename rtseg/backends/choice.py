@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -109,6 +109,30 @@ def find_engine(root: Path, wanted: Wanted, backend: Backend, device: torch.devi
     return Found(best, f"{best.path.name}, built {best.manifest.built_at[:10]}")
 
 
+def built_sizes(
+    root: Path, wanted: Wanted, device: torch.device, backend: str = "auto"
+) -> list[tuple[int, int]]:
+    """Return the input sizes, height and width, at which an engine was built that runs here.
+
+    Args:
+        wanted: its size doesn't count.
+        backend: a name; "auto": any but eager, which needs no build.
+    """
+    better = [name for name in _preferred(device) if name != "eager"]
+    names = better if backend == "auto" else [backend]
+    some_size = replace(wanted, input_hw=None)
+    sizes: set[tuple[int, int]] = set()
+    for name in names:
+        if not _works(BACKENDS[name], device):
+            continue
+        for folder in _candidates(root, some_size, BACKENDS[name]):
+            size_hw = folder.manifest.spec.input_hw
+            one = replace(wanted, input_hw=size_hw)
+            if size_hw not in sizes and find_engine(root, one, BACKENDS[name], device).folder:
+                sizes.add(size_hw)
+    return sorted(sizes)
+
+
 def choose(wanted: Wanted, device: torch.device, root: Path, backend: str = "auto") -> Choice:
     """Choose what runs `wanted` on `device`.
 
@@ -141,6 +165,14 @@ def choose(wanted: Wanted, device: torch.device, root: Path, backend: str = "aut
             f"{_reasons(against)}"
         )
     return Choice("eager", None, f"eager: {_short(against)}", against)
+
+
+def _works(backend: Backend, device: torch.device) -> bool:
+    try:
+        backend.require(device)
+    except RtsegError:
+        return False
+    return True
 
 
 def _asked_for(wanted: Wanted, device: torch.device, root: Path, name: str) -> Choice:

@@ -41,19 +41,31 @@ COMMANDS = (
     Command("engines", "list, check and remove built engines"),
     Command("selftest", "run an engine and compare with its manifest"),
     Command("benchmark", "measure the stream, its stages and its bound on this machine"),
+    Command("soak", "run for long, and see whether memory, threads or open files grow"),
     Command("doctor", "say what works on this machine, and what to do about the rest"),
 )
 """A command's module is imported when the command is asked for, and no sooner: with all of them
 come torch and seconds of waiting, and a device that only streams has no part of training."""
 
 
-def build_parser(command: str | None = None) -> argparse.ArgumentParser:
+LOG_JSON = "--log-json"
+"""A flag of the commands that may run as a service; errors of any kind heed it, so it counts before
+the command's own parser sees it."""
+
+
+def build_parser(command: str | None = None, as_json: bool = False) -> argparse.ArgumentParser:
     """Return the parser of the command line.
 
     Args:
         command: the one command whose own arguments it must know; the others are only listed.
+        as_json: what is wrong with the arguments is told as a line of JSON.
     """
-    parser = argparse.ArgumentParser(
+    kind = argparse.ArgumentParser
+    if as_json:
+        from rtseg.cli._json_log import JsonParser
+
+        kind = JsonParser
+    parser = kind(
         prog="rtseg",
         usage="%(prog)s [-h] [--version] COMMAND ...",
         description="Real-time semantic segmentation of driving scenes.",
@@ -73,30 +85,50 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status.
 
-    0 is success, 1 a failed check (a comparison below its threshold), 2 bad input, 130 Ctrl-C.
-    Set RTSEG_TRACEBACK=1 to see where an error came from.
+    0 is success, 1 a failed check (a comparison below its threshold) or a fault of the program, 2
+    bad input or a part that failed, told in one line; 130 Ctrl-C. Set RTSEG_TRACEBACK=1 to see
+    where an error came from.
     """
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    argv = list(sys.argv[1:] if argv is None else argv)
+    as_json = LOG_JSON in argv
+    if as_json:
+        from rtseg.cli._json_log import log_as_json
+
+        log_as_json()
+    else:
+        logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
-        return _run(sys.argv[1:] if argv is None else argv)
+        return _run(argv, as_json)
     except KeyboardInterrupt:
-        sys.stderr.write("rtseg: interrupted\n")
+        _tell("interrupted", 130, as_json)
         return 130
     except BrokenPipeError:  # the reader of our output has gone, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
         line = _line(error)
-        if line is None or os.environ.get("RTSEG_TRACEBACK"):
+        if line is not None and not os.environ.get("RTSEG_TRACEBACK"):
+            _tell(line, 2, as_json)
+            return 2
+        if not as_json:
             raise
+        _tell(line or f"{type(error).__name__}: {error}", 1, as_json, error)
+        return 1
+
+
+def _tell(line: str, status: int, as_json: bool, error: Exception | None = None) -> None:
+    if as_json:
+        from rtseg.cli._json_log import log_failure
+
+        log_failure(line, status, error)
+    else:
         sys.stderr.write(f"rtseg: {line}\n")
-        return 2
 
 
-def _run(argv: Sequence[str]) -> int:
+def _run(argv: Sequence[str], as_json: bool = False) -> int:
     # The options before a command take no values, so the first word is the command.
     command = next((word for word in argv if not word.startswith("-")), None)
-    parser = build_parser(command)
+    parser = build_parser(command, as_json)
     if command is not None and command not in {each.name for each in COMMANDS}:
         parser.error(_unknown(command))
     arguments = parser.parse_args(argv)

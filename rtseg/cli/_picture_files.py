@@ -10,9 +10,9 @@ from typing import Any
 import cv2
 
 from rtseg.errors import DataError
-from rtseg.training.checkpoint import write_atomically
 from rtseg.training.datasets.dataset import UInt8, UInt16
 from rtseg.training.datasets.image_file import read_image
+from rtseg.whole_file import write_whole_file
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 OUTPUT_ENDINGS = ("_labelled", "_mask", "_objects")
@@ -100,6 +100,6 @@ def write_whole(path: Path, content: bytes) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, lambda file: file.write(content))
+        write_whole_file(path, lambda file: file.write(content))
     except OSError as error:
         raise DataError(f"can't write {path}: {error.strerror}") from error

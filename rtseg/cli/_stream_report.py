@@ -9,6 +9,7 @@ from rich.text import Text
 
 from rtseg.frames import Picture
 from rtseg.stream.latency import Percentiles
+from rtseg.stream.pace import PaceFigures
 from rtseg.stream.sinks.sink import Sink, StreamInfo
 from rtseg.stream.summary import Summary
 
@@ -89,6 +90,8 @@ def _rows(summary: Summary) -> list[tuple[str, str]]:
                 f"{100 * figures['temporal_consistency']:.2f} %",
             )
         )
+    if summary.pace is not None:
+        rows.append(("rate", _pace(summary.pace)))
     rows += [("written", name) for name in summary.outputs if name != "progress"]
     return [(title, value) for title, value in rows if value]
 
@@ -103,6 +106,12 @@ def _stages_table(summary: Summary) -> Table:
         share = f"{100 * summary.shares[name]:.0f} %" if name in summary.shares else ""
         table.add_row(name, *(f"{value:.1f}" for value in values), share)
     return table
+
+
+def _pace(pace: PaceFigures) -> str:
+    sizes = ", ".join(f"{size} {100 * share:.0f} %" for size, share in pace.sizes.items() if share)
+    skipped = f"; {pace.skipped} left out" if pace.skipped else ""
+    return f"{pace.target_fps:g} fps to keep: {sizes} of the time, {pace.changes} changes{skipped}"
 
 
 def _percentiles(times: Percentiles) -> str:

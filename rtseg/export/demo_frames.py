@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -72,9 +72,15 @@ def demo_frames(classes: ClassSet) -> Iterator[Frame]:
 @cache
 def _drawn(seed: int, index: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
     """Return picture and truth; drawing takes as long as segmenting, and every engine sees them."""
-    image_bgr, truth = DemoDrive(seed, WIDTH, HEIGHT, FPS).render(index)
+    image_bgr, truth = _drive(seed).render(index)
     image_bgr.flags.writeable = truth.flags.writeable = False
     return image_bgr, truth
+
+
+@lru_cache(maxsize=1)
+def _drive(seed: int) -> DemoDrive:
+    """Return the drive, built once for its frames: a street takes as long as twenty of them."""
+    return DemoDrive(seed, WIDTH, HEIGHT, FPS)
 
 
 def demo_score(engine: Engine, fit: FitMode) -> DemoScore:

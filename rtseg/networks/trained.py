@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +28,7 @@ from rtseg.networks.network import NETWORKS, SegmentationNetwork, build_network
 from rtseg.networks.normalisation import Normalisation
 from rtseg.networks.padding import Padding
 from rtseg.weights import WEIGHTS_DIR
+from rtseg.whole_file import write_whole_file
 
 FORMAT_VERSION = 1
 """Version of the card and of the tensors' layout; a file of another version is refused."""
@@ -309,19 +308,11 @@ def _unreadable(path: Path, error: Exception) -> WeightsError:
 
 def _write(path: Path, content: bytes) -> None:
     """Write a file that is never seen half written."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        write_whole_file(path, lambda file: file.write(content))
     except OSError as error:
         raise WeightsError(f"can't write {path}: {error.strerror or error}") from error
-    finally:
-        with suppress(OSError):  # gone already where all went well
-            partial.unlink()
 
 
 def _of_training(network: SegmentationNetwork, key: str) -> bool:

@@ -104,6 +104,12 @@ class Crew:
             self._patience.begin(asked)
             self._changed.notify_all()
 
+    def calls(self) -> list[tuple[Post, Call]]:
+        """Return what the threads are in at the moment; those that wait for others are left out."""
+        with self._changed:
+            calls = [(post, post.current) for post in self._at_work]
+        return [(post, call) for post, call in calls if call is not None]
+
     def wait(self) -> None:
         """Wait until every thread has done its work or was left behind."""
         try:

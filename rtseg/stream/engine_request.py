@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from rtseg.backends.base import Engine, OutputKind, Parallelism
 from rtseg.config import Config
@@ -32,10 +32,23 @@ class EngineConfig(Config):
         description="Width and height in pixels of the engine's input; by default about as many "
         "pixels as the network was trained on, with the source's proportions.",
     )
+    target_fps: Annotated[float, Field(gt=0, le=1000)] | None = Field(
+        default=None,
+        description="A rate to keep, frames per second: where the machine gets too slow for it, "
+        "the network goes to a smaller size, and back when there is room again; frames of a live "
+        "source are left out last. null: one size, as fast as it goes.",
+    )
+    sizes_wh: tuple[SizeWH, ...] = Field(
+        default=(),
+        max_length=8,
+        description="The sizes that target_fps chooses among, width and height each. Empty: the "
+        "built engines up to the usual size, and 1, 0.8, 0.64 and 0.5 times its sides where none "
+        "is near.",
+    )
     priority: Priority = Field(
         default="auto",
-        description="latency: all cores work on the newest frame; throughput: one frame for each "
-        "core; auto: latency for live sources, throughput for files.",
+        description="latency: one frame at a time, on all cores; throughput: one frame for each "
+        "core, or two on a GPU; auto: latency for live sources, throughput for files.",
     )
     build: Literal["background", "wait", "never"] = Field(
         default="background",
@@ -51,6 +64,17 @@ class EngineConfig(Config):
     engines: Path | None = Field(
         default=None, description="The folder of built engines; by default engines/ or the cache."
     )
+
+    @model_validator(mode="after")
+    def _sizes_are_for_a_rate(self) -> EngineConfig:
+        if self.sizes_wh and self.target_fps is None:
+            raise ValueError("sizes_wh are what target_fps chooses among: set target_fps as well")
+        if self.target_fps is not None and self.device_path:
+            raise ValueError(
+                "device_path runs one size in one graph, so it can't keep target_fps: set one of "
+                "the two"
+            )
+        return self
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ class Infer(Stage):
         if engine.info.batch != 1:
             raise EngineError(
                 f"{engine.info} takes {engine.info.batch} pictures a call; a stream needs one of "
-                "batch 1: export it with --batch 1"
+                "batch 1: export it with --batch 1, or name several sources"
             )
         self._engine = engine
         self._engine.infer(np.zeros((1, *engine.info.input_hw, 3), np.uint8))

@@ -118,6 +118,11 @@ class Latency:
             times = {stage: (end - start) / 1e6 for stage, (start, end) in trace.spans_ns.items()}
             return times if trace.wait_ns is None else {**times, WAIT: trace.wait_ns / 1e6}
 
+    def count(self, stage: str) -> int:
+        """Return how many frames have been through a stage."""
+        with self._lock:
+            return self._stages[stage].percentiles().count if stage in self._stages else 0
+
     def stages(self) -> Mapping[str, Percentiles]:
         """Return each stage's times, in the order of the way; `WAIT` and the sinks at the end."""
         with self._lock:

@@ -27,7 +27,7 @@ from rtseg.stream.channel import Cancelled, Channel, Item, Policy
 from rtseg.stream.crew import Crew
 from rtseg.stream.gate import Gate
 from rtseg.stream.outlet import Outlet
-from rtseg.stream.post import Post
+from rtseg.stream.post import Call, Post
 from rtseg.stream.reader import Reader
 from rtseg.stream.sinks.sink import Sink, StreamInfo
 from rtseg.stream.sources.source import Source
@@ -85,13 +85,18 @@ class Pipeline:
         self._reader = Reader(source, info.controls, info.latency)
         self._gate = Gate(sum(step.workers for step in steps) + len(sinks))
         self._crew = Crew(join_timeout_s, self._cancel, self._hurry)
-        self._started = False
+        self._started = self._ended = False
         self._caller_loops = 0
 
     @property
     def started(self) -> bool:
         """Whether it runs or ran, and so closes its source."""
         return self._started
+
+    @property
+    def ended(self) -> bool:
+        """Whether it ran, and no thread is left."""
+        return self._ended
 
     @property
     def max_frames_in_flight(self) -> int:
@@ -104,6 +109,10 @@ class Pipeline:
         in_steps = sum(bench.max_frames for bench in self._benches)
         in_outlets = len(self._outlets) * (self._depth + 1)
         return 1 + in_steps + in_outlets + self._caller_loops
+
+    def calls(self) -> list[tuple[Post, Call]]:
+        """Return which part's code each thread is in at the moment; may be asked by any thread."""
+        return self._crew.calls()
 
     def run(self) -> None:
         """Run to the end of the source, a stop or a failure; a main thread's sink is served here.
@@ -170,6 +179,7 @@ class Pipeline:
     def _end(self, post: Post) -> None:
         self._crew.leave(post)
         self._crew.wait()
+        self._ended = True
         self._crew.raise_first()
 
     def _on_stop(self) -> None:

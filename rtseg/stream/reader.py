@@ -74,11 +74,18 @@ class Reader:
             frame = self._source.read()
         if frame is None:
             return False
+        self._count_replaced(frame.index)
         if live and not self._controls.wait(0):
             return True
         self._latency.record(frame.index, CAPTURE, call.start_ns, call.end_ns)
         use(Item(frame.index, frame.captured_ns, frame))
         return True
+
+    def _count_replaced(self, index: int) -> None:
+        """Count what the source left out for newer frames; before the first one nobody read."""
+        num = self._source.take_replaced()
+        for _ in range(num if index else 0):
+            self._latency.dropped(CAPTURE)
 
     def _fail(self, crew: Crew, error: BaseException) -> None:
         self.failed = True

@@ -16,8 +16,6 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from functools import partial
 
-import cv2
-
 from rtseg.backends.base import EngineInfo, Parallelism
 from rtseg.classes import ClassSet
 from rtseg.closing import Closing
@@ -28,13 +26,18 @@ from rtseg.frames import Picture
 from rtseg.stream.accuracy import AccuracySink
 from rtseg.stream.controls import Controls
 from rtseg.stream.device_path import DevicePath, obstacle
+from rtseg.stream.engine_ladder import EngineLadder
 from rtseg.stream.engine_request import EngineConfig, EngineOpener, EngineRequest
 from rtseg.stream.events import Events
+from rtseg.stream.governed import governed
 from rtseg.stream.infer import Infer
 from rtseg.stream.latency import Latency
+from rtseg.stream.liveness import Liveness
+from rtseg.stream.opencv_threads import single_threaded_opencv
 from rtseg.stream.overlay.hud import HudValues
 from rtseg.stream.overlay.overlay import Overlay
 from rtseg.stream.overlay.style import OverlayStyle
+from rtseg.stream.pace import Pace
 from rtseg.stream.pipeline import Pipeline, Step
 from rtseg.stream.postprocess import Postprocess, PostprocessConfig
 from rtseg.stream.preprocess import Preprocess
@@ -57,21 +60,35 @@ class Stream(Closing):
         config: the whole run.
         open_engine: opens the engine that the stream asks for.
         sinks: outputs besides those of the configuration.
+        key: what it is called among several streams of one process; empty where it is alone.
+        controls: the hand on it, for who wants to stop it while its source is being waited for.
 
     Raises:
         RtsegError: the source, the engine or an output can't be had; nothing is left open.
     """
 
     def __init__(
-        self, config: StreamConfig, open_engine: EngineOpener, sinks: Sequence[Sink] = ()
+        self,
+        config: StreamConfig,
+        open_engine: EngineOpener,
+        sinks: Sequence[Sink] = (),
+        *,
+        key: str = "",
+        controls: Controls | None = None,
     ) -> None:
         self._started_ns = time.monotonic_ns()
         self._config = config
         self._pictures: Generator[Picture, None, None] | None = None
-        self.controls = Controls(config.overlay)
+        self.controls = controls or Controls(config.overlay)
         self.latency = Latency()
+        self.events = Events()
         outputs = open_sinks(config)
-        source = open_source(config.source)
+        source = open_source(
+            config.source,
+            self.events,
+            newest=config.policy != "block",
+            on_stop=self.controls.on_stop,
+        )
         try:
             self.engine = open_engine(engine_request(config, source.info))
         except BaseException:
@@ -88,7 +105,6 @@ class Stream(Closing):
         self._accuracy = AccuracySink(classes)
         if source.info.truth_classes == classes:
             sinks = [*sinks, self._accuracy]
-        self.events = Events()
         self.info = StreamInfo(
             source.info,
             classes,
@@ -97,12 +113,16 @@ class Stream(Closing):
             self.latency,
             events=self.events,
             reception=source.reception or Reception(),
+            key=key,
+            outputs=config.outputs,
         )
         self._sinks = [*outputs, *sinks]
         self._source = source
+        self.pace = self._open_pace()
         self._pipeline = Pipeline(
             source, self._steps(), self._sinks, self.info, policy=config.policy
         )
+        self.liveness = Liveness(self._pipeline, self.info)
 
     def run(self) -> Summary:
         """Run to the end of the source, or until `controls.stop`; return what was done.
@@ -112,12 +132,8 @@ class Stream(Closing):
         Raises:
             RtsegError: a part failed; the outputs are closed and hold what came before.
         """
-        threads = cv2.getNumThreads()
-        cv2.setNumThreads(1)  # the pipeline's own threads keep the cores busy
-        try:
+        with single_threaded_opencv():
             self._pipeline.run()
-        finally:
-            cv2.setNumThreads(threads)
         return self.summary()
 
     def pictures(self) -> Iterator[Picture]:
@@ -148,6 +164,7 @@ class Stream(Closing):
                 *(line for sink in self._sinks for line in sink.problems()),
             ),
             stopped=self.controls.stopped,
+            pace=None if self.pace is None else self.pace.figures(),
         )
 
     def close(self) -> None:
@@ -176,6 +193,8 @@ class Stream(Closing):
             _log.warning("not by the device path: %s", reason)
 
         def infer() -> Sequence[Stage]:
+            if self.pace is not None:
+                return governed(config.fit, self.pace)
             return Preprocess(config.fit, engine.info.input_hw), Infer(engine)
 
         def draw() -> Sequence[Stage]:
@@ -185,10 +204,28 @@ class Stream(Closing):
 
         return [Step("infer", infer, workers), Step("draw", draw)]
 
+    def _open_pace(self) -> Pace | None:
+        """Return what keeps the rate, where one is to be kept."""
+        config, engine, live = self._config, self.engine, self.info.source.live
+        if config.engine.target_fps is None:
+            return None
+        may_skip = config.policy == "drop_oldest" or (config.policy == "auto" and live)
+        return Pace(
+            engine if isinstance(engine, EngineLadder) else EngineLadder([engine]),
+            config.engine.target_fps,
+            workers=parallelism(config.engine, live).workers,
+            live=live or may_skip,
+            may_skip=may_skip,
+            latency=self.latency,
+            events=self.events,
+        )
+
     def _hud(self) -> HudValues:
         times, engine = self.latency, self.engine
         drops = sum(times.drops.values())
-        return HudValues(times.fps, times.age_ms, str(engine.info), drops, engine.notice())
+        notice = engine.notice() if self.pace is None else self.pace.notice() or engine.notice()
+        notice = next(filter(None, (sink.notice() for sink in self._sinks)), notice)
+        return HudValues(times.fps, times.age_ms, str(engine.info), drops, notice)
 
 
 def check_names(style: OverlayStyle, classes: ClassSet) -> None:
@@ -230,10 +267,11 @@ def parallelism(config: EngineConfig, live: bool) -> Parallelism:
 
     A file wants throughput: a frame for each core at a time, as calls on one core each lose
     nothing to waiting for one another. A live source wants the newest frame soonest: one call on
-    all cores. A GPU works on one frame at a time while the next is prepared.
+    all cores. A GPU works on one frame at a time; for throughput the next is prepared meanwhile,
+    which then waits, and is older when its turn comes.
     """
-    if pick_device(config.device).type == "cuda":
-        return Parallelism(workers=2, threads=0)
-    cores = usable_cores()
     latency = live if config.priority == "auto" else config.priority == "latency"
+    if pick_device(config.device).type == "cuda":
+        return Parallelism(workers=1 if latency else 2, threads=0)
+    cores = usable_cores()
     return Parallelism(1, cores) if latency else Parallelism(cores, 1)

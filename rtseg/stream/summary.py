@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from rtseg.stream.latency import Percentiles
+from rtseg.stream.pace import PaceFigures
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Summary:
         outputs: the outputs that were written.
         problems: lines about what went wrong without ending the stream.
         stopped: it was told to stop before its source ended.
+        pace: what the governor did, where a rate was to be kept.
     """
 
     source: str
@@ -44,6 +46,7 @@ class Summary:
     outputs: tuple[str, ...]
     problems: tuple[str, ...]
     stopped: bool
+    pace: PaceFigures | None = None
 
     @property
     def fps(self) -> float:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import torch
 
 from rtseg.errors import ConfigError, WeightsError
+from rtseg.whole_file import write_whole_file
 
 FORMAT_VERSION = 1
 
@@ -22,28 +22,10 @@ MAY_CHANGE = (
 """What a resumed training may set to another value: nothing that makes it another training."""
 
 
-def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Write a file such that `path` holds the old or the new content, whenever the power fails."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with temporary.open("wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
 def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
-    """Write tensors and plain values; see `write_atomically`."""
+    """Write tensors and plain values; see `write_whole_file`."""
     content = {"format_version": FORMAT_VERSION, **state}
-    write_atomically(path, lambda file: torch.save(content, file))
+    write_whole_file(path, lambda file: torch.save(content, file))
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

@@ -13,11 +13,11 @@ import numpy as np
 
 from rtseg.classes import ClassSet
 from rtseg.errors import DataError
-from rtseg.training.checkpoint import write_atomically
 from rtseg.training.datasets.dataset import SegmentationDataset
 from rtseg.training.evaluate import PictureScore
 from rtseg.training.pictures import UInt8, comparison, contact_sheet, legend
 from rtseg.training.predictor import Predictor
+from rtseg.whole_file import write_whole_file
 
 NUM_PICTURES = 6
 CELL_WIDTH_PX = 1280
@@ -60,9 +60,9 @@ def write_gallery(
         captions.append(f"{sample.name}: mIoU {100 * scores[index].mean_iou:.1f} %")
     cell_height = round(CELL_WIDTH_PX * rows[0].shape[0] / rows[0].shape[1])
     everything = contact_sheet(rows, captions, 1, (CELL_WIDTH_PX, cell_height))
-    write_atomically(sheet, lambda file: file.write(_encoded(everything, ".png")))
+    write_whole_file(sheet, lambda file: file.write(_encoded(everything, ".png")))
     text = _page(title, rows, captions, data.classes)
-    write_atomically(page, lambda file: file.write(text.encode()))
+    write_whole_file(page, lambda file: file.write(text.encode()))
 
 
 def _spread(scores: Sequence[PictureScore]) -> list[int]:

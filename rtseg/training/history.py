@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from rtseg.errors import TrainingError
-from rtseg.training.checkpoint import write_atomically
+from rtseg.whole_file import write_whole_file
 
 FIRST_COLUMNS = ("step", "epoch", "lr")
 
@@ -143,7 +143,7 @@ def _cut(path: Path, first_step: int) -> bool:
     kept = lines[:1] + [
         line for line in lines[1:] if line.endswith("\n") and int(line.split(",")[0]) < first_step
     ]
-    write_atomically(path, lambda file: file.write("".join(kept).encode()))
+    write_whole_file(path, lambda file: file.write("".join(kept).encode()))
     return bool(kept)
 
 

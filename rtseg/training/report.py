@@ -9,7 +9,6 @@ from typing import Any
 
 from rtseg.device import device_title, precision_name
 from rtseg.networks.trained import load_trained, read_card
-from rtseg.training.checkpoint import write_atomically
 from rtseg.training.curves import draw_curves, draw_threshold_curve
 from rtseg.training.folder import RunFolder
 from rtseg.training.gallery import write_gallery
@@ -18,6 +17,7 @@ from rtseg.training.predictor import Predictor
 from rtseg.training.scores import PRECISION, Scores, score_weights
 from rtseg.training.session import Session
 from rtseg.training.validation import even_threshold, save_weights
+from rtseg.whole_file import write_whole_file
 
 Watch = Callable[[str], Callable[[int, int], None]]
 """Makes the callback (done, total) of one pass over pictures from its title."""
@@ -58,10 +58,10 @@ def _write(session: Session, watch: Watch, reason: str) -> dict[str, Any]:
     }
     _write_pictures(session, best)
     card = card_page(read_card(folder.best), best, _pictures_of(folder, drawn))
-    write_atomically(folder.card, lambda file: file.write(card.encode()))
+    write_whole_file(folder.card, lambda file: file.write(card.encode()))
     metrics = _metrics(session, reason, {"best": best, "final": final})
     text = json.dumps(metrics, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    write_atomically(folder.metrics, lambda file: file.write(text.encode()))
+    write_whole_file(folder.metrics, lambda file: file.write(text.encode()))
     return metrics
 
 

@@ -18,7 +18,6 @@ from rtseg.training.checkpoint import (
     check_config,
     load_checkpoint,
     save_checkpoint,
-    write_atomically,
 )
 from rtseg.training.datasets.dataset import SegmentationDataset
 from rtseg.training.distributed import Processes
@@ -29,6 +28,7 @@ from rtseg.training.learner import Learner
 from rtseg.training.plan import Epoch, Plan
 from rtseg.training.settings import TrainConfig
 from rtseg.training.throughput import Throughput
+from rtseg.whole_file import write_whole_file
 
 log = logging.getLogger(__name__)
 
@@ -139,7 +139,7 @@ class Session:
             values = self.config.model_dump(mode="json")
             text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
             header = f"# as read from {self.config_dir}, which paths are relative to\n"
-            write_atomically(self.folder.config, lambda file: file.write((header + text).encode()))
+            write_whole_file(self.folder.config, lambda file: file.write((header + text).encode()))
 
     def save(self, steps: StepLog) -> None:
         """Write ``last.pt``, in the main process; the old one stays until the new one is whole.

@@ -26,7 +26,7 @@ CPU = ["--device", "cpu"]
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The smallest network, as it was born, with one channel and a threshold among its answers."""
     torch.manual_seed(0)
-    name = min(NETWORKS, key=lambda known: NETWORKS[known].card.parameters)
+    name = min(NETWORKS, key=lambda known: NETWORKS[known].card.gmacs)
     network = build_network(name, 1).eval()
     with torch.no_grad():
         middle = network(torch.randn(1, 3, 128, 128)).median().sigmoid().item()

@@ -34,7 +34,7 @@ def _short_drives(monkeypatch: pytest.MonkeyPatch) -> None:
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The smallest network, as it was born, in the folder of a training."""
     torch.manual_seed(0)
-    name = min(NETWORKS, key=lambda known: NETWORKS[known].card.parameters)
+    name = min(NETWORKS, key=lambda known: NETWORKS[known].card.gmacs)
     path = tmp_path_factory.mktemp("run") / "best.safetensors"
     card = ModelCard("newborn", name, CAMVID, (64, 96))
     save_trained(path, build_network(name, len(CAMVID)), card)
@@ -238,7 +238,7 @@ DEMO = "/configs/datasets/demo.yaml"
 
 def training(repository: Path, root: Path, export: dict[str, object]) -> dict[str, object]:
     data = {"data": f"{repository}{DEMO}", "split": "train", "limit": 2}
-    smallest = min(NETWORKS, key=lambda known: NETWORKS[known].card.parameters)
+    smallest = min(NETWORKS, key=lambda known: NETWORKS[known].card.gmacs)
     return {
         "name": "short",
         "network": {"name": smallest},

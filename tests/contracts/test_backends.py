@@ -44,9 +44,10 @@ from rtseg.networks.trained import TrainedNetwork, load_trained
 LEAST_AGREEMENT = {"fp32": 0.9999, "fp16": 0.995, "bf16": 0.995, "int8": 0.97}
 COMPILED = ("inductor", "tensorrt")
 REAL = "linknet-camvid"
-SIZES = {"nearest-colour": (94, 126), REAL: (190, 320)}
+SIZES = {"nearest-colour": (94, 126), REAL: (126, 224)}
 """Sizes that need padding."""
 ONE = Parallelism(1, 1)
+MOST_KEPT_BYTES = 40e6  # five copies of the real network's weights would be 230 MB
 
 
 @dataclass(frozen=True)
@@ -341,14 +342,16 @@ def test_opening_and_closing_leaves_nothing_behind(case: Case, folder: EngineFol
             once()
         return [after - start for after, start in zip(held(), before, strict=True)]
 
-    for _ in range(3):
-        once()
+    once()
     # What a runtime keeps for the next time is kept once; a leak grows every time.
-    growths = [growth() for _ in range(3)]
-    files, threads, memory = (min(each) for each in zip(*growths, strict=True))
+    files = threads = memory = float("inf")
+    for _ in range(3):
+        files, threads, memory = map(min, (files, threads, memory), growth())
+        if files <= 0 and threads <= 0 and memory < MOST_KEPT_BYTES:
+            break
     assert files <= 0
     assert threads <= 0
-    assert memory < 40e6  # five copies of the real network's weights would be 230 MB
+    assert memory < MOST_KEPT_BYTES
 
 
 def held() -> tuple[int, int, float]:

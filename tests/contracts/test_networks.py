@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -50,9 +52,15 @@ by_family = pytest.mark.parametrize(
 by_weight = pytest.mark.parametrize("name", slow_unless(computes_quickly, NETWORKS), scope="module")
 
 
-def on_meta(name: str, num_classes: int = K) -> SegmentationNetwork:
+@lru_cache(maxsize=1)
+def kept_on_meta(name: str) -> SegmentationNetwork:
     with torch.device("meta"):
-        return build_network(name, num_classes).eval()
+        return build_network(name, K).eval()
+
+
+def on_meta(name: str) -> SegmentationNetwork:
+    """Return a network without weights, the caller's own: drawing none takes longer than a copy."""
+    return deepcopy(kept_on_meta(name))
 
 
 def small_hw(network: SegmentationNetwork) -> tuple[int, int]:
@@ -80,8 +88,21 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def deployed(name: str) -> SegmentationNetwork:
-    return build_network(name, K).remove_training_heads().eval()
+def newborn(name: str) -> SegmentationNetwork:
+    """A network with its first weights, of the tests in common: not to be changed."""
+    torch.manual_seed(0)
+    return build_network(name, K)
+
+
+@pytest.fixture
+def network(newborn: SegmentationNetwork) -> SegmentationNetwork:
+    """The same, the test's own."""
+    return deepcopy(newborn)
+
+
+@pytest.fixture(scope="module")
+def deployed(newborn: SegmentationNetwork) -> SegmentationNetwork:
+    return deepcopy(newborn).remove_training_heads().eval()
 
 
 @pytest.fixture(scope="module")
@@ -211,8 +232,8 @@ def loss_of_random_targets(target: str, maps: Tensor) -> Tensor:
 
 
 @by_weight
-def test_every_parameter_gets_a_gradient(name: str) -> None:
-    network = build_network(name, K).train()
+def test_every_parameter_gets_a_gradient(network: SegmentationNetwork) -> None:
+    network.train()
     outputs = network.forward_train(pictures(network, batch=2))
     total = torch.zeros(())
     for head, logits in outputs.items():
@@ -226,8 +247,8 @@ def test_every_parameter_gets_a_gradient(name: str) -> None:
 
 
 @by_weight
-def test_first_loss_is_that_of_a_guess(name: str) -> None:
-    network = build_network(name, K).train()
+def test_first_loss_is_that_of_a_guess(network: SegmentationNetwork) -> None:
+    network.train()
     with torch.no_grad():
         logits = network.forward_train(pictures(network, batch=2))[MAIN]
     labels = torch.randint(0, K, (2, *logits.shape[-2:]))
@@ -236,8 +257,8 @@ def test_first_loss_is_that_of_a_guess(name: str) -> None:
 
 
 @by_weight
-def test_folding_batch_norm_keeps_the_logits(name: str) -> None:
-    network = build_network(name, K).remove_training_heads().eval().double()
+def test_folding_batch_norm_keeps_the_logits(name: str, network: SegmentationNetwork) -> None:
+    network.remove_training_heads().eval().double()
     shake_batch_norm(network)
     folded = fold_batch_norm(network)
     images = pictures(network).double()
@@ -254,8 +275,7 @@ def test_folding_batch_norm_keeps_the_logits(name: str) -> None:
 
 
 @by_weight
-def test_weights_survive_a_file(name: str, tmp_path: Path) -> None:
-    network = build_network(name, K)
+def test_weights_survive_a_file(name: str, network: SegmentationNetwork, tmp_path: Path) -> None:
     shake_batch_norm(network)
     classes = ClassSet("five", tuple("abcde"), tuple((20 * i, 0, 0) for i in range(K)))
     card = ModelCard(name=f"{name}-test", network=name, classes=classes, input_hw=(64, 96))

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from rtseg.frames import Frame
-from rtseg.stream.sources import SOURCES, Source, SourceConfig, open_source
+from rtseg.stream.sources import SOURCES, ReconnectConfig, Source, SourceConfig, open_source
 from rtseg.stream.sources.capture import Capture
 
 NUM_FRAMES = 8
@@ -57,7 +57,7 @@ def gstreamer(_: Path) -> SourceConfig:
     size = f"width={HW[1]},height={HW[0]},framerate=10/1"
     convert = "videoconvert ! video/x-raw,format=BGR ! appsink"
     uri = f"gst://videotestsrc num-buffers={NUM_FRAMES} ! video/x-raw,{size} ! {convert}"
-    return SourceConfig(uri=uri)
+    return SourceConfig(uri=uri, reconnect=ReconnectConfig(limit=0))
 
 
 EXAMPLES: dict[str, Callable[[Path], SourceConfig]] = {
@@ -154,7 +154,7 @@ def test_another_thread_may_read_and_close_it(config: SourceConfig) -> None:
     thread.start()
     thread.join(30)
     assert len(frames) == NUM_FRAMES
-    assert threading.active_count() == before, "a source owns no thread"
+    assert threading.active_count() <= before, "a closed source has no thread"
 
 
 def test_turning_swaps_the_sides(config: SourceConfig) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import av
@@ -24,10 +25,14 @@ def frame_of(image: Image, index: int = 0) -> Frame:
     return Frame(image, index, index / 25, 0, "test")
 
 
-def drive(seed: int, bonnet: bool, count: int = 40) -> Iterator[Image]:
+@lru_cache(maxsize=6)
+def street(seed: int) -> tuple[Image, ...]:
     film = DemoDrive(seed, 320, 180, fps=10)
-    for index in range(count):
-        image = film.render(index)[0]
+    return tuple(film.render(index)[0] for index in range(40))
+
+
+def drive(seed: int, bonnet: bool) -> Iterator[Image]:
+    for index, image in enumerate(map(np.copy, street(seed))):
         if bonnet:
             cv2.fillPoly(image, [BONNET], (52, 44, 40), cv2.LINE_AA)
             # What shines on it moves; the bonnet doesn't.
@@ -90,7 +95,7 @@ def test_a_standing_car_is_no_evidence() -> None:
 
 
 def test_another_size_is_looked_at_afresh() -> None:
-    finder, images = HoodFinder(), list(drive(1, bonnet=True, count=40))
+    finder, images = HoodFinder(), list(drive(1, bonnet=True))
     masks = [finder.mask(frame_of(image, index)) for index, image in enumerate(images)]
     assert masks[0] is None
     assert masks[-1] is not None

@@ -328,3 +328,13 @@ def test_the_pipeline_costs_little(parts: Any) -> None:
     assert (
         per_item_ms < 2
     )  # about 0.1 on a quiet machine; ten times that would be a loop that spins
+
+
+def test_frames_that_a_source_left_out_are_counted_among_the_drops(parts: Any) -> None:
+    """Those before the first read are not: nobody was there to read them."""
+    source = parts.Source(parts.Behaviour(num_frames=4), live=True)
+    replaced = iter([7, 2, 0, 1])
+    source.take_replaced = lambda: next(replaced)
+    pipeline, info = parts.pipeline(source, [], [parts.Sink()], policy="block")
+    pipeline.run()
+    assert info.latency.drops == {"capture": 3}

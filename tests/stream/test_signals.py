@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -99,6 +100,60 @@ def test_the_second_one_ends_the_process_at_once(
     out, _ = process.communicate(timeout=10)
     assert out == ""
     assert process.returncode == 128 + second
+
+
+RELOADING = """
+import signal, sys, threading
+{before}
+from rtseg.stream.controls import Controls
+from rtseg.stream.signals import stop_on_signals
+
+def reload():
+    print("reloaded", flush=True)
+    {in_reload}
+
+controls, stopped = Controls(), threading.Event()
+controls.on_stop(stopped.set)
+with stop_on_signals(controls, reload):
+    print("ready", flush=True)
+    stopped.wait()
+print("over", flush=True)
+"""
+
+
+def test_a_hang_up_reads_settings_again_as_often_as_it_comes(start_program: Start) -> None:
+    process = start_program(RELOADING.format(before="", in_reload="1 / 0"))
+    assert process.stdout is not None
+    for _ in range(2):
+        process.send_signal(signal.SIGHUP)
+        assert process.stdout.readline() == "reloaded\n"
+    process.send_signal(signal.SIGTERM)
+    out, complaints = process.communicate(timeout=10)
+    assert out == "over\n"
+    assert process.returncode == 0
+    assert "ZeroDivisionError" in complaints, "a reload that fails is told, and no more"
+
+
+def test_a_hang_up_that_is_ignored_stays_so(start_program: Start) -> None:
+    ignoring = "signal.signal(signal.SIGHUP, signal.SIG_IGN)"  # as nohup does
+    process = start_program(RELOADING.format(before=ignoring, in_reload="pass"))
+    process.send_signal(signal.SIGHUP)
+    time.sleep(0.2)
+    process.send_signal(signal.SIGTERM)
+    assert process.communicate(timeout=10)[0] == "over\n"
+
+
+def test_a_terminal_that_is_closed_stops_the_stream(start_program: Start) -> None:
+    master, slave = os.openpty()
+    take_it = f"import os; os.setsid(); os.open({os.ttyname(slave)!r}, os.O_RDWR)"
+    process = start_program(RELOADING.format(before=take_it, in_reload="pass"))
+    assert process.stdout is not None
+    process.send_signal(signal.SIGHUP)
+    assert process.stdout.readline() == "reloaded\n", "the terminal is still there"
+    os.close(slave)
+    os.close(master)
+    assert process.communicate(timeout=10)[0] == "over\n"
+    assert process.returncode == 0
 
 
 def test_the_old_handlers_are_back_afterwards(no_thread_left: None) -> None:

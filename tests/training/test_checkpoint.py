@@ -18,8 +18,8 @@ from rtseg.training.checkpoint import (
     check_config,
     load_checkpoint,
     save_checkpoint,
-    write_atomically,
 )
+from rtseg.whole_file import write_whole_file
 
 
 def test_what_is_saved_is_read_back(tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_a_failing_write_leaves_the_old_file(tmp_path: Path) -> None:
         raise OSError("no space left")
 
     with pytest.raises(OSError, match="no space"):
-        write_atomically(path, fail)
+        write_whole_file(path, fail)
     assert load_checkpoint(path)["step"] == 1
     assert list(tmp_path.iterdir()) == [path]
 

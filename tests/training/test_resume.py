@@ -1,4 +1,4 @@
-"""Trainings that are killed or stopped, in processes of their own, and go on as if nothing was."""
+"""Trainings that are killed or stopped, in processes of their own; another one goes on exactly."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 
 from rtseg.networks.trained import load_trained
 from rtseg.training.checkpoint import load_checkpoint
+from rtseg.training.run import TrainResult
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -34,9 +35,8 @@ def _wait_for_steps(folder: Path, count: int, process: subprocess.Popen[str]) ->
 
 
 def test_killed_training_goes_on_bit_for_bit(
-    start_tiny: Start, tiny_networks: None, tmp_path: Path
+    start_tiny: Start, train_tiny: Callable[..., TrainResult], tmp_path: Path
 ) -> None:
-    whole = start_tiny("whole", *SLOWLY)
     for steps in (6, 20):  # killed twice, each time without warning
         process = start_tiny("killed", *SLOWLY, resume=True)
         _wait_for_steps(tmp_path / "killed", steps, process)
@@ -44,10 +44,10 @@ def test_killed_training_goes_on_bit_for_bit(
         assert process.wait(60) == -signal.SIGKILL
         # The log may be one step ahead of the checkpoint that the kill came before.
         assert steps - 1 <= load_checkpoint(tmp_path / "killed" / "last.pt")["step"] < 40
-    log = _finish(start_tiny("killed", *SLOWLY, resume=True))
-    _finish(whole)
+    train_tiny("killed", *SLOWLY, resume=True)
+    train_tiny("whole", *SLOWLY)
     losses = [(tmp_path / name / "steps.csv").read_text() for name in ("whole", "killed")]
-    assert losses[0].count("\n") == 41, log
+    assert losses[0].count("\n") == 41
     assert losses[0] == losses[1]
     states = [
         load_trained(tmp_path / name / "best.safetensors").network.state_dict()

@@ -24,7 +24,7 @@ class LostView:
         """Return a new picture of the same size [H, W, 3]: `image_bgr` greyed, with the notice."""
         if self._grey is None or self._grey[0] is not image_bgr:
             self._grey = image_bgr, _greyed(image_bgr)
-        shown = self._grey[1].copy()
+        shown: Image = self._grey[1].copy()
         if self._layout.hw != shown.shape[:2]:
             self._layout = Layout(*shown.shape[:2])
         height, width = shown.shape[:2]

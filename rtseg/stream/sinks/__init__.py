@@ -1,5 +1,6 @@
 """Where annotated pictures go. One file = one kind of output; `SINKS` holds each by name."""
 
+from rtseg.stream.sinks import browser as _browser  # noqa: F401
 from rtseg.stream.sinks import null as _null  # noqa: F401
 from rtseg.stream.sinks import pictures as _pictures  # noqa: F401
 from rtseg.stream.sinks import recording as _recording  # noqa: F401

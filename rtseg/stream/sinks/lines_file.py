@@ -46,6 +46,15 @@ class LinesFile:
             os.ftruncate(self._file, start)
             raise write_error(self.path, error, "the lines before are whole") from error
 
+    def sync(self) -> None:
+        """Have the lines on the disk when this returns.
+
+        Raises:
+            OSError: the disk failed.
+        """
+        if not self._closed:
+            os.fsync(self._file)
+
     def close(self) -> None:
         """Close the file; it can be closed twice."""
         if not self._closed:

@@ -10,7 +10,9 @@ from typing import Any
 import av
 from av.error import FFmpegError
 
+from rtseg.errors import SinkError
 from rtseg.stream.sinks.destination import reserve, write_error
+from rtseg.stream.sinks.file_lock import FileLock
 from rtseg.stream.sinks.fragments import cut_torn_tail
 
 MOVIE_SUFFIXES = (".mp4", ".mov", ".mkv")
@@ -38,11 +40,22 @@ class MovieFile:
         path: the file; its suffix is one of `MOVIE_SUFFIXES`.
         live: the film may go on for weeks.
         metadata: tags of the whole file.
+        options: of FFmpeg's muxer, besides those that are always set.
     """
 
-    def __init__(self, path: Path, *, live: bool, metadata: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        live: bool,
+        metadata: Mapping[str, str],
+        options: Mapping[str, str] | None = None,
+    ) -> None:
         self.path = path
-        self.container: Any = av.open(str(path), "w", options=_muxer_options(path, live=live))
+        self.lock: FileLock | None = None
+        """Held from the start to the end, so that others see that the film is being written."""
+        every_option = {**_muxer_options(path, live=live), **(options or {})}
+        self.container: Any = av.open(str(path), "w", options=every_option)
         self.container.metadata.update(metadata)
         self._started = False
         self._closed = False
@@ -55,6 +68,7 @@ class MovieFile:
                 settings; no file is left then.
         """
         reserve(self.path, overwrite=overwrite)
+        self._take_lock()
         try:
             self.container.start_encoding()
         except (FFmpegError, ValueError) as error:
@@ -62,6 +76,7 @@ class MovieFile:
             with contextlib.suppress(FFmpegError):
                 self.container.close()
             self.path.unlink(missing_ok=True)
+            self.release()
             raise write_error(self.path, error) from error
         self._started = True
 
@@ -83,6 +98,17 @@ class MovieFile:
         Raises:
             SinkError: the end could not be written; the file plays nevertheless.
         """
+        try:
+            self.end()
+        finally:
+            self.release()
+
+    def end(self) -> None:
+        """Finish the file as `close` does, but keep the lock until `release`.
+
+        Raises:
+            SinkError: the end could not be written; the file plays nevertheless.
+        """
         if self._closed:
             return
         self._closed = True
@@ -92,10 +118,26 @@ class MovieFile:
             self._cut()
             raise write_error(self.path, error, "what is there can be used") from error
 
+    def release(self) -> None:
+        """Let others have the file."""
+        lock, self.lock = self.lock, None
+        if lock is not None:
+            lock.release()
+
     @property
     def is_open(self) -> bool:
         """Whether packets can be written."""
         return self._started and not self._closed
+
+    def _take_lock(self) -> None:
+        try:
+            self.lock = FileLock(self.path)
+        except BlockingIOError:
+            raise SinkError(
+                f"{self.path} is being written by another process; choose another name"
+            ) from None
+        except OSError as error:
+            raise write_error(self.path, error) from error
 
     def _abandon(self) -> None:
         """Close the file after a write that failed; FFmpeg need not complain again."""
@@ -105,7 +147,9 @@ class MovieFile:
         self._cut()
 
     def _cut(self) -> None:
-        if self._started and self.path.suffix.lower() != ".mkv":
+        if not self._started or not self.path.exists():
+            return
+        if self.path.suffix.lower() != ".mkv":
             cut_torn_tail(self.path)
 
 

@@ -56,6 +56,7 @@ def open_sinks(config: StreamConfig) -> list[Sink]:
     only_window = outputs == ["window"] and not others
     configs = {
         "recording": config.recording,
+        "browser": config.browser,
         "window": WindowConfig(realtime=only_window),
     }
     sinks = [make_sink(output, configs, overwrite=config.overwrite) for output in outputs]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import cv2
 
 from rtseg.errors import SinkError
 from rtseg.stream.sinks.destination import write_error
+from rtseg.whole_file import write_whole_file
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
@@ -49,10 +49,7 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises:
         SinkError: the disk is full, or the like.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
+        write_whole_file(path, lambda file: file.write(content), synced=False)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise write_error(path, error) from error

@@ -34,6 +34,7 @@ class StreamInfo:
         reception: whether the source's pictures come.
         key: what the stream is called among several of one process, in addresses and names of
             files: lower-case letters, digits and hyphens; empty where it is alone.
+        outputs: the stream's outputs as people wrote them, for who lists its recordings.
     """
 
     source: SourceInfo
@@ -45,6 +46,7 @@ class StreamInfo:
     events: Events = field(default_factory=Events)
     reception: Reception = field(default_factory=Reception)
     key: str = ""
+    outputs: tuple[str, ...] = ()
 
 
 class Sink(Closing):
@@ -91,3 +93,7 @@ class Sink(Closing):
     def problems(self) -> list[str]:
         """Return a line for each thing that people should know of at the end."""
         return []
+
+    def notice(self) -> str | None:
+        """Return what views show while something is wrong with this output; from any thread."""
+        return None

@@ -12,6 +12,7 @@ from pydantic import Field
 from rtseg.config import Config
 from rtseg.errors import SinkError
 from rtseg.frames import Image, Picture
+from rtseg.stream.overlay.lost import LostView
 from rtseg.stream.sinks.destination import make_folder
 from rtseg.stream.sinks.display import display_problem, has_display
 from rtseg.stream.sinks.kind import OutputSink, register
@@ -46,6 +47,8 @@ class WindowConfig(Config):
 class WindowSink(OutputSink):
     """Shows pictures; ``?`` shows its keys. Closing the window ends the stream.
 
+    While the source's signal is lost, the last picture stays, grey, and says for how long.
+
     All of its methods are called from the program's main thread.
     """
 
@@ -63,6 +66,7 @@ class WindowSink(OutputSink):
         self._title = ""
         self._picture: Picture | None = None
         self._note, self._note_until = "", 0.0
+        self._lost_view, self._loss = LostView(), ""
         self._shows_help = self._is_full_screen = False
         self._starts_at: float | None = None
         """When, on the monotonic clock, the picture at 0 s was or would have been due."""
@@ -88,18 +92,21 @@ class WindowSink(OutputSink):
         """Show a picture, at its time where the view is paced."""
         if self._is_paced:
             self._wait_for(picture.frame.pts_s)
-        self._picture = picture
+        self._picture, self._loss = picture, ""
         if not self._title:
             self._make_window(picture.image_bgr)
         self._show()
         self._poll(1)
 
     def idle(self) -> None:
-        """Look after keys, and take away a note whose time is over."""
+        """Look after keys, take away a note whose time is over, and say that a signal is lost."""
         if not self._title:
             return
-        if self._note and time.monotonic() > self._note_until:
+        before = self._note, self._loss
+        if time.monotonic() > self._note_until:
             self._note = ""
+        self._loss = self._info.reception.notice() or ""
+        if (self._note, self._loss) != before:
             self._show()
         self._poll(1)
 
@@ -122,6 +129,8 @@ class WindowSink(OutputSink):
         if self._picture is None or not self._title:
             return
         image = self._picture.image_bgr
+        if self._loss:
+            image = self._lost_view.draw(image, self._loss)
         if self._shows_help:
             image = with_note(image, HELP, centred=True)
         elif self._note:

@@ -8,13 +8,14 @@ from rtseg.stream.sources import images as _images  # noqa: F401
 from rtseg.stream.sources import video as _video  # noqa: F401
 from rtseg.stream.sources.capture import SOURCES, Capture, Shot
 from rtseg.stream.sources.opening import open_source
-from rtseg.stream.sources.settings import SourceConfig
+from rtseg.stream.sources.settings import ReconnectConfig, SourceConfig
 from rtseg.stream.sources.source import Source, SourceInfo
 from rtseg.stream.sources.uri import redact
 
 __all__ = [
     "SOURCES",
     "Capture",
+    "ReconnectConfig",
     "Shot",
     "Source",
     "SourceConfig",

@@ -16,12 +16,15 @@ from av.codec.context import Flags
 from rtseg.cores import usable_cores
 from rtseg.errors import SourceError
 from rtseg.stream.sources._container import read_error
+from rtseg.stream.sources.faults import CODEC, DAMAGED, fault
 
 _ERRORS = (av.error.FFmpegError, IndexError, MemoryError)
 """What reading and decoding damaged data raises; IndexError: a stream that begins in the middle."""
 _MAX_ERRORS_IN_A_ROW = 64
 _MAX_PIXELS = 2**26
 """A damaged header can claim any size; this is twice 8K."""
+_MAX_KEPT = 1024
+"""Packets of pictures that are kept while frames are skipped."""
 _FULL_HD_PIXELS = 1920 * 1088
 _MAX_THREADS = 4
 _ATTACHED_PICTURE = 0x400
@@ -66,6 +69,11 @@ class Film:
         self.sound_stream = container.streams.best("audio")
         self.sound: list[Any] = []
         """`av.Packet`s of sound met so far; their reader takes them out."""
+        self.pictures: list[tuple[Any, int]] = []
+        """`av.Packet`s of pictures met so far, and when each came (monotonic clock, ns); their
+        reader takes them out."""
+        self.keeps_pictures = True
+        """Somebody may want them."""
         self.num_packets = 0
         """Packets of pictures read so far."""
         self.end_s = 0.0
@@ -109,9 +117,14 @@ class Film:
             return False
         self.is_whole = self._ended = False
         self.sound.clear()
+        self.pictures.clear()
         self._frames.clear()
         self._packets = self._demux()
         return True
+
+    def interrupt(self) -> None:
+        """Read no further than the packet that is being waited for; from any thread."""
+        self._ended = True
 
     def close(self) -> None:
         """Close the container; may be called twice."""
@@ -160,9 +173,16 @@ class Film:
             return
         is_end = not packet.size and packet.dts is None
         self.num_packets += not is_end
+        if packet.size and self.keeps_pictures:
+            self._keep(packet)
         # An empty packet in the middle stands for a frame that was left out; it is no flush.
         if packet.size or is_end:
             self._decode(packet)
+
+    def _keep(self, packet: Any) -> None:
+        if packet.is_keyframe and len(self.pictures) > _MAX_KEPT:  # nobody takes them
+            self.pictures.clear()
+        self.pictures.append((packet, time.monotonic_ns()))
 
     def _decode(self, packet: Any | None) -> None:
         try:
@@ -179,11 +199,11 @@ class Film:
 def _video_stream(name: str, container: Any) -> Any:
     stream = container.streams.best("video")
     if stream is None:
-        raise SourceError(f"{name} holds no video")
+        raise fault(DAMAGED, f"{name} holds no video")
     if int(getattr(stream, "disposition", 0) or 0) & _ATTACHED_PICTURE:
         raise SourceError(f"{name} holds sound and a cover, but no video")
     if stream.codec_context is None:
-        raise SourceError(f"{name}: the installed PyAV has no decoder for its video")
+        raise fault(CODEC, f"{name}: the installed PyAV has no decoder for its video")
     return stream
 
 

@@ -49,6 +49,7 @@ class OpenCVCapture(Capture):
             SourceError: none came.
         """
         self._timeout_s = config.timeout_s
+        self._interrupted = False
         self._first_s: float | None = None
         self._last_s = 0.0
         self._grabbed_ns = self._good_ns = time.monotonic_ns()
@@ -96,6 +97,10 @@ class OpenCVCapture(Capture):
         self.hw = image.shape[0], image.shape[1]
         return Shot(image, self._grabbed_ns)
 
+    def interrupt(self) -> None:
+        """Wait no longer for a picture."""
+        self._interrupted = True
+
     def close(self) -> None:
         """Release the device."""
         self._capture.release()
@@ -111,7 +116,8 @@ class OpenCVCapture(Capture):
         deadline_s = time.monotonic() + self._timeout_s
         with quiet_opencv():
             while not self._capture.grab():
-                if self.ends_silently or time.monotonic() >= deadline_s:
+                is_late = self._interrupted or time.monotonic() >= deadline_s
+                if self.ends_silently or is_late:
                     return False
                 time.sleep(_PAUSE_S)
         self._grabbed_ns = time.monotonic_ns()

@@ -13,6 +13,8 @@ from rtseg.classes import ClassSet
 from rtseg.frames import Image, Labels
 from rtseg.registry import Registry
 from rtseg.stream.audio import AudioPacket, AudioTrack
+from rtseg.stream.packets import PacketTrack, VideoPacket
+from rtseg.stream.reception import Reception
 from rtseg.stream.sources.settings import SourceConfig
 
 TIME_TOLERANCE_S = 1e-6
@@ -58,8 +60,14 @@ class Capture(ABC):
     """It is known to have no end of its own."""
     truth_classes: ClassSet | None = None
     """What the labels of `Shot.truth` mean, where its pictures carry one."""
+    codec: str = ""
+    """How its pictures are compressed on the way here, where that is known."""
+    reception: Reception | None = None
+    """Whether its pictures come; None: they can't be lost."""
     audio: AudioTrack | None = None
     """Its sound; `take_audio` gives the packets."""
+    packets: PacketTrack | None = None
+    """Its compressed pictures, where they can be kept as they are; `take_packets` gives them."""
 
     @abstractmethod
     def __init__(self, config: SourceConfig) -> None:
@@ -96,8 +104,42 @@ class Capture(ABC):
         """Return the packets of sound met since the last call, in the times of `grab`."""
         return []
 
+    def take_packets(self, *, wanted: bool) -> list[VideoPacket]:
+        """Return the compressed pictures met since the last call, in the times of `grab`.
+
+        Args:
+            wanted: somebody listens; none are returned, nor kept until the next call, otherwise.
+        """
+        return []
+
     def read_audio_until(self, end_s: float) -> None:  # noqa: B027
         """Read on, without pictures, until the sound before `end_s` was met."""
+
+    @classmethod
+    def may_be_live(cls, uri: str) -> bool:
+        """Return whether what `uri` names may turn out to be live."""
+        return cls.live
+
+    @classmethod
+    def open_live(cls, config: SourceConfig, read_timeout_s: float) -> Capture:
+        """Open it where somebody watches over it.
+
+        Args:
+            config: as for the construction.
+            read_timeout_s: how long a read may be silent until it fails by itself, where a read
+                can be told.
+
+        Raises:
+            SourceError: as the construction.
+        """
+        return cls(config)
+
+    def take_replaced(self) -> int:
+        """Return how many pictures were left out for newer ones, since the last call."""
+        return 0
+
+    def interrupt(self) -> None:  # noqa: B027
+        """Have a `grab` that waits end soon, where it can be told; from any thread."""
 
     def close(self) -> None:  # noqa: B027
         """Release the device or file; may be called twice."""

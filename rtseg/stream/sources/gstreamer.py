@@ -11,6 +11,7 @@ import cv2
 from rtseg.errors import SourceError
 from rtseg.stream.sources._opencv import OpenCVCapture, quiet_opencv
 from rtseg.stream.sources.capture import SOURCES
+from rtseg.stream.sources.faults import SETUP, fault
 from rtseg.stream.sources.oriented import Orientation
 from rtseg.stream.sources.settings import SourceConfig
 from rtseg.stream.sources.uri import redact, scheme
@@ -77,8 +78,8 @@ def csi_pipeline(config: SourceConfig) -> str:
     """
     sensor = config.uri.partition("://")[2].strip("/")
     if not sensor.isdecimal():
-        raise SourceError(
-            f"csi:// needs the number of the camera, such as csi://0; got {config.uri!r}"
+        raise fault(
+            SETUP, f"csi:// needs the number of the camera, such as csi://0; got {config.uri!r}"
         )
     (width, height), fps = config.size_wh or CSI_WH, config.fps or CSI_FPS
     flip_method = _FLIP_METHODS[Orientation.of_config(config)]
@@ -103,7 +104,7 @@ def gst_pipeline(uri: str) -> str:
     """
     pipeline = uri.partition("://")[2].strip().rstrip("!").strip()
     if not pipeline:
-        raise SourceError("gst:// needs a pipeline, such as 'gst://v4l2src ! videoconvert'")
+        raise fault(SETUP, "gst:// needs a pipeline, such as 'gst://v4l2src ! videoconvert'")
     if "appsink" in pipeline:
         return pipeline
     return f"{pipeline} ! videoconvert ! video/x-raw,format=BGR ! {_NEWEST}"
@@ -120,10 +121,11 @@ def _rate(fps: float) -> str:
 
 def _check_opencv(name: str) -> None:
     if not cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER):
-        raise SourceError(
+        raise fault(
+            SETUP,
             f"{name} needs an OpenCV with GStreamer, which the one installed by pip is not: on a "
             "Jetson take JetPack's (pip uninstall opencv-python), on Debian and Ubuntu that of "
-            "apt install python3-opencv, elsewhere build it with -D WITH_GSTREAMER=ON"
+            "apt install python3-opencv, elsewhere build it with -D WITH_GSTREAMER=ON",
         )
 
 
@@ -141,9 +143,10 @@ def _check_elements(name: str, pipeline: str) -> None:
         except (OSError, subprocess.TimeoutExpired):
             return
         if found.returncode == 1:
-            raise SourceError(
+            raise fault(
+                SETUP,
                 f"{name}: this machine's GStreamer has no element {element!r}; install the plugin "
-                "that brings it (nvarguscamerasrc is on Jetsons only)"
+                "that brings it (nvarguscamerasrc is on Jetsons only)",
             )
 
 

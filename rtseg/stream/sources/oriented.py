@@ -94,6 +94,10 @@ class Oriented(Source):
         truth = None if frame.truth is None else self._orientation.apply(frame.truth)
         return replace(frame, image_bgr=self._orientation.apply(frame.image_bgr), truth=truth)
 
+    def take_replaced(self) -> int:
+        """Return how many frames were left out for newer ones, since the last call."""
+        return self._source.take_replaced()
+
     def interrupt(self) -> None:
         """Interrupt the source."""
         self._source.interrupt()

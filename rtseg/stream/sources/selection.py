@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
+from dataclasses import replace
 
 from rtseg.errors import SourceError
 from rtseg.frames import Frame
@@ -42,6 +43,7 @@ class Selection(Source):
             raise SourceError(f"{capture.name} is live and can't be played again: leave out loop")
         self._index = 0
         self._ended = False
+        self.reception = capture.reception
         self._final_problems: list[str] | None = None
         self._last_s = 0.0  # of the frame delivered last, on this source's clock
         self._sound: deque[AudioPacket] = deque()  # met, but later than the last frame
@@ -59,6 +61,7 @@ class Selection(Source):
             num_frames=_num_frames(capture, config),
             audio=capture.audio,
             truth_classes=capture.truth_classes,
+            packets=capture.packets,
         )
 
     def read(self) -> Frame | None:
@@ -69,6 +72,15 @@ class Selection(Source):
                 return self._frame(pts_s, shot)
         self._ended = True
         return None
+
+    def take_replaced(self) -> int:
+        """Return how many frames were left out for newer ones, since the last call."""
+        return self._capture.take_replaced()
+
+    def interrupt(self) -> None:
+        """End a read that waits, and all later ones."""
+        self._ended = True
+        self._capture.interrupt()
 
     def close(self) -> None:
         """Release the device or file."""
@@ -140,6 +152,7 @@ class Selection(Source):
         if self._first_s is None:
             self._first_s = pts_s
         self._pass_sound(pts_s + self._frame_s)
+        self._pass_packets(self._first_s)
         self._last_s = max(self._last_s, self._base_s + pts_s - self._first_s)
         self._index += 1
         return Frame(
@@ -175,6 +188,16 @@ class Selection(Source):
             if packet.pts_s + packet.duration_s > first_s and pts_s > self._sound_s:
                 self._sound_s = pts_s
                 track.put(AudioPacket(packet.data, pts_s, packet.duration_s))
+
+    def _pass_packets(self, first_s: float) -> None:
+        """Hand over the compressed pictures that came, shifted to this source's clock."""
+        track = self._capture.packets
+        if track is None:
+            return
+        shift_s = self._base_s - first_s
+        for packet in self._capture.take_packets(wanted=track.wanted):
+            pts_s, dts_s = packet.pts_s + shift_s, packet.dts_s + shift_s
+            track.put(replace(packet, pts_s=pts_s, dts_s=dts_s))
 
 
 def _passes(config: SourceConfig) -> float:

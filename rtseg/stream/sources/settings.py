@@ -29,6 +29,36 @@ def _parse_rotate(value: Any) -> Any:
     return str(int(value)) if is_number and value == int(value) else value
 
 
+class ReconnectConfig(Config):
+    """How a live source that was lost is had again."""
+
+    limit: int | None = Field(
+        default=None,
+        ge=0,
+        description="Give up after so many failed attempts in a row; 0 ends the stream with the "
+        "first loss, null tries for ever.",
+    )
+    first_s: float = Field(
+        default=0.5,
+        gt=0,
+        description="Wait before the first attempt, seconds; doubled with each one that fails.",
+    )
+    longest_s: float = Field(
+        default=10.0, gt=0, description="The longest wait between two attempts, seconds."
+    )
+    jitter: float = Field(
+        default=0.2,
+        ge=0,
+        lt=1,
+        description="By what part each wait is shortened or lengthened at random.",
+    )
+    stall_s: float = Field(
+        default=2.0,
+        gt=0,
+        description="A silence shorter than this, seconds, or than five frame periods, is no loss.",
+    )
+
+
 class SourceConfig(Config):
     """A source of pictures and the part of it that is wanted."""
 
@@ -92,8 +122,16 @@ class SourceConfig(Config):
     timeout_s: float = Field(
         default=5.0,
         gt=0,
-        description="How long a network stream or camera may take to open, and to give the next "
-        "frame, before it is taken for lost; seconds.",
+        description="How long a network stream or camera may take to open, and to give frames "
+        "before its rate is known, until it is taken for lost; seconds.",
+    )
+    wait: bool = Field(
+        default=False,
+        description="Wait for a live source that can't be opened at first, as for one that was "
+        "lost, instead of ending with an error.",
+    )
+    reconnect: ReconnectConfig = Field(
+        default_factory=ReconnectConfig, description="How a live source that was lost is had again."
     )
     duration_s: float | None = Field(
         default=10.0,

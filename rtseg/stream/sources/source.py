@@ -10,6 +10,7 @@ from rtseg.classes import ClassSet
 from rtseg.closing import Closing
 from rtseg.frames import Frame
 from rtseg.stream.audio import AudioTrack
+from rtseg.stream.packets import PacketTrack
 from rtseg.stream.reception import Reception
 
 
@@ -25,6 +26,7 @@ class SourceInfo:
         num_frames: how many frames there will be, where the source says so; only for progress.
         audio: its sound, where there is any that can be recorded.
         truth_classes: what the labels of `Frame.truth` mean, where its frames carry one.
+        packets: its compressed pictures, where there are any that can be kept as they are.
     """
 
     name: str
@@ -34,6 +36,7 @@ class SourceInfo:
     num_frames: int | None = None
     audio: AudioTrack | None = None
     truth_classes: ClassSet | None = None
+    packets: PacketTrack | None = None
 
 
 class Source(Closing):
@@ -56,6 +59,10 @@ class Source(Closing):
         Raises:
             SourceError: the source failed; a damaged picture is skipped and counted instead.
         """
+
+    def take_replaced(self) -> int:
+        """Return how many frames came and were left out for newer ones, since the last call."""
+        return 0
 
     def interrupt(self) -> None:
         """Have a `read` that waits, and every later one, return None soon; from any thread.

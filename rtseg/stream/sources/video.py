@@ -10,13 +10,14 @@ import av
 import av.error
 from av.sidedata.sidedata import Type
 
-from rtseg.errors import SourceError
 from rtseg.stream.audio import AudioPacket, AudioTrack
+from rtseg.stream.packets import PacketTrack, StreamParameters, VideoPacket
 from rtseg.stream.sources._clock import FrameClock
 from rtseg.stream.sources._container import open_container
 from rtseg.stream.sources._film import Damage, Film
 from rtseg.stream.sources._pixels import BgrConverter, square_wh, usable_aspect
 from rtseg.stream.sources.capture import SOURCES, TIME_TOLERANCE_S, Capture, Shot
+from rtseg.stream.sources.faults import DAMAGED, fault
 from rtseg.stream.sources.oriented import Orientation
 from rtseg.stream.sources.settings import SourceConfig
 from rtseg.stream.sources.uri import NETWORK_SCHEMES, redact, scheme
@@ -44,8 +45,9 @@ class VideoCapture(Capture):
     and counted, and those that are damaged in part are delivered and counted.
     """
 
-    def __init__(self, config: SourceConfig) -> None:
+    def __init__(self, config: SourceConfig, read_timeout_s: float | None = None) -> None:
         self._config = config
+        self._read_timeout_s = read_timeout_s or config.timeout_s
         self.name = redact(config.uri)
         self._damage = Damage()
         self._num_unconverted = 0
@@ -63,6 +65,16 @@ class VideoCapture(Capture):
     def matches(cls, uri: str) -> bool:
         """Return whether `uri` is a path or a network stream."""
         return scheme(uri) in ("", *NETWORK_SCHEMES)
+
+    @classmethod
+    def may_be_live(cls, uri: str) -> bool:
+        """Return whether `uri` is a network stream."""
+        return scheme(uri) in NETWORK_SCHEMES
+
+    @classmethod
+    def open_live(cls, config: SourceConfig, read_timeout_s: float) -> Capture:
+        """Open a network stream whose reads fail after a silence."""
+        return cls(config, read_timeout_s)
 
     def grab(self) -> float | None:
         """Decode the next picture."""
@@ -112,11 +124,24 @@ class VideoCapture(Capture):
             if packet.pts is not None
         ]
 
+    def take_packets(self, *, wanted: bool) -> list[VideoPacket]:
+        """Return the compressed pictures met since the last call."""
+        film, parameters = self._film, self._parameters
+        film.keeps_pictures = wanted and parameters is not None
+        pictures, film.pictures = film.pictures, []
+        if not wanted or parameters is None:
+            return []
+        return [self._video_packet(packet, came_ns, parameters) for packet, came_ns in pictures]
+
     def read_audio_until(self, end_s: float) -> None:
         """Read on until the sound before `end_s` was met."""
         sound = self._film.sound_stream
         if sound is not None:
             self._film.read_sound(self._clock.ticks(end_s, sound.time_base))
+
+    def interrupt(self) -> None:
+        """End after the packet that is being waited for."""
+        self._film.interrupt()
 
     def close(self) -> None:
         """Close the file or connection."""
@@ -130,22 +155,19 @@ class VideoCapture(Capture):
             lines.append(f"{self.name}: {num_lost} damaged places gave no picture")
         if damage.partly:
             lines.append(f"{self.name}: {damage.partly} frames are damaged in part")
-        if self._saw_end and self.live:
-            lines.append(f"{self.name}: the server ended the stream")
-        elif self._saw_end and self._film.is_whole and (missing := self._missing()):
+        if self._saw_end and not self.live and self._film.is_whole and (missing := self._missing()):
             lines.append(f"{self.name} {missing}")
         return lines
 
     def _open(self) -> Film:
         config = self._config
-        container = open_container(config.uri, config.timeout_s)
+        container = open_container(config.uri, config.timeout_s, self._read_timeout_s)
         kind = scheme(config.uri)
         is_file = not kind or (kind in ("http", "https") and (container.duration or 0) > 0)
         self.live = self.endless = not is_file
+        read_timeout_s = self._read_timeout_s if kind else None
         try:
-            return Film(
-                self.name, container, self._damage, self.live, config.timeout_s if kind else None
-            )
+            return Film(self.name, container, self._damage, self.live, read_timeout_s)
         except BaseException:
             container.close()
             raise
@@ -157,20 +179,44 @@ class VideoCapture(Capture):
         self.fps = float(rate) if rate and 0 < rate <= _HIGHEST_FPS else self._config.fps
         self._clock = FrameClock(1 / (self.fps or DEFAULT_FPS))
         self._by_arrival = self.live and self._has_flag(_NO_TIMES)
-        self._converter = BgrConverter(stream.codec_context.name)
+        self.codec = stream.codec_context.name
+        self._converter = BgrConverter(self.codec)
         self._saw_end = False
         self._coded_wh: tuple[int, int] | None = None
         self._aspect, self._orientation = Fraction(1), Orientation()
         self._held = self._next()
         frame = self._held[0]
         if frame is None:
-            raise SourceError(f"{self.name} holds no picture that can be decoded; it is damaged")
+            raise fault(DAMAGED, f"{self.name} holds no picture that can be decoded; it is damaged")
         self._learn_shape(frame)
         width, height = square_wh(frame.width, frame.height, self._aspect)
         self.hw = self._orientation.hw((height, width))
         self.num_frames = None if self.live else self._claimed_frames()
         if film.sound_stream is not None:
             self.audio = AudioTrack(film.sound_stream)
+        self._next_packet_s = 0.0
+        self._parameters = StreamParameters.of(stream)
+        self.packets = PacketTrack() if self._parameters is not None else None
+
+    def _video_packet(self, packet: Any, came_ns: int, parameters: StreamParameters) -> VideoPacket:
+        time_base = packet.time_base
+        pts = packet.pts if packet.pts is not None else packet.dts
+        if self._by_arrival:
+            pts_s = dts_s = self._clock.seconds(came_ns, Fraction(1, 10**9))
+        elif pts is None:
+            pts_s = dts_s = self._next_packet_s
+        else:
+            pts_s = self._clock.seconds(pts, time_base)
+            dts_s = pts_s if packet.dts is None else self._clock.seconds(packet.dts, time_base)
+        self._next_packet_s = pts_s + 1 / (self.fps or DEFAULT_FPS)
+        return VideoPacket(
+            data=bytes(packet),
+            pts_s=pts_s,
+            dts_s=dts_s,
+            duration_s=float((packet.duration or 0) * time_base) if time_base else 0.0,
+            is_key=packet.is_keyframe,
+            parameters=parameters,
+        )
 
     def _has_flag(self, flag: int) -> bool:
         return bool(int(self._film.container.format.flags) & flag)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import av
@@ -39,8 +40,13 @@ SIZES = [
 ]
 
 
+@lru_cache
+def drive(hw: tuple[int, int]) -> DemoDrive:
+    return DemoDrive(3, max(64, hw[1]), max(48, hw[0]))
+
+
 def picture(hw: tuple[int, int], index: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    return DemoDrive(3, max(64, hw[1]), max(48, hw[0])).render(index)
+    return drive(hw).render(index)
 
 
 @pytest.mark.parametrize("mode", ["stretch", "letterbox", "crop"])

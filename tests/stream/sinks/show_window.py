@@ -1,6 +1,6 @@
 """A child of the tests: shows a stream in a window, as the pipeline's main thread does.
 
-    show_window.py PICTURES [--fps N] [--realtime] [--redraw]
+    show_window.py PICTURES [--fps N] [--realtime] [--redraw] [--lose]
 
 It prints a line of JSON for each change of the stream's state, and ``closed`` at the end. The
 picture's left half is red, its right half blue.
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import select
 import time
 from itertools import count
 
@@ -21,6 +22,7 @@ from rtseg.errors import SinkError
 from rtseg.frames import ClassMap, Frame, Picture
 from rtseg.stream.controls import Controls
 from rtseg.stream.latency import Latency
+from rtseg.stream.reception import Reception
 from rtseg.stream.sinks.sink import StreamInfo
 from rtseg.stream.sinks.window import WindowConfig, WindowSink
 from rtseg.stream.sources.source import SourceInfo
@@ -34,6 +36,7 @@ def main() -> None:
     parser.add_argument("--fps", type=float, default=50.0)
     parser.add_argument("--realtime", action="store_true")
     parser.add_argument("--redraw", action="store_true")
+    parser.add_argument("--lose", action="store_true", help="no signal from the 5th to the 6th")
     args = parser.parse_args()
     source = SourceInfo("drive.mp4", HW, args.fps, live=False)
     redraw = redrawn if args.redraw else None
@@ -44,13 +47,14 @@ def main() -> None:
     except SinkError as error:
         say(f"SinkError: {error}")
         return
-    show(sink, info.controls, args)
+    show(sink, info, args)
     sink.close()
     sink.close()
     say("closed")
 
 
-def show(sink: WindowSink, controls: Controls, args: argparse.Namespace) -> None:
+def show(sink: WindowSink, info: StreamInfo, args: argparse.Namespace) -> None:
+    controls = info.controls
     last, start = "", time.monotonic()
     for index in count():
         while not controls.wait(0.01) and not controls.stopped:
@@ -58,9 +62,20 @@ def show(sink: WindowSink, controls: Controls, args: argparse.Namespace) -> None
             last = tell(controls, index, last)
         if controls.stopped or index == args.num_pictures:
             break
+        if args.lose and index == 5:
+            lose(sink, info.reception)
         sink.write(picture(index, index / args.fps))
         last = tell(controls, index + 1, last)
     say(json.dumps({"seconds": time.monotonic() - start}))
+
+
+def lose(sink: WindowSink, reception: Reception) -> None:
+    """Let the window be without a signal until a line of input comes."""
+    reception.lose("the camera is away")
+    say("lost")
+    while not select.select([0], [], [], 0.02)[0]:
+        sink.idle()
+    reception.find()
 
 
 def tell(controls: Controls, shown: int, last: str) -> str:

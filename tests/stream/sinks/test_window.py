@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import time
@@ -13,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import pytest
 
 from rtseg.errors import SinkError
+from rtseg.stream.overlay.lost import LostView
 from rtseg.stream.sinks import display as display_module
 from rtseg.stream.sinks.sink import StreamInfo
 from rtseg.stream.sinks.window import WindowSink
@@ -26,7 +29,23 @@ WAIT_S = 60.0
 
 
 @pytest.fixture(scope="module")
-def display() -> Iterator[str]:
+def screen(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which the display keeps what it shows."""
+    return tmp_path_factory.mktemp("screen")
+
+
+def screenshot(screen: Path) -> np.ndarray:
+    """Return what the display shows, uint8 [H, W, 3] BGR, from its memory (a file as of xwd)."""
+    data = (screen / "Xvfb_screen0").read_bytes()
+    head_size, *head = struct.unpack_from(">20I", data)
+    width, height, colours = head[3], head[4], head[18]
+    start = head_size + 12 * colours
+    pixels = np.frombuffer(data, np.uint8, width * height * 4, start).reshape(height, width, 4)
+    return pixels[:, :, :3]
+
+
+@pytest.fixture(scope="module")
+def display(screen: Path) -> Iterator[str]:
     """The name of an X display that shows nothing to anybody."""
     missing = [name for name in ("Xvfb", "xdotool") if shutil.which(name) is None]
     if missing:
@@ -34,7 +53,10 @@ def display() -> Iterator[str]:
             pytest.fail(f"missing: {', '.join(missing)}")
         pytest.skip(f"no {', '.join(missing)}")
     read, write = os.pipe()
-    command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1024x768x24", "-nolisten", "tcp"]
+    command = [
+        "Xvfb", "-displayfd", str(write), "-screen", "0", "1024x768x24", "-nolisten", "tcp",
+        "-fbdir", str(screen),
+    ]  # fmt: skip
     server = subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL)
     os.close(write)
     with os.fdopen(read) as pipe:
@@ -52,6 +74,7 @@ class View:
         self._environment.pop("WAYLAND_DISPLAY", None)
         self._child = subprocess.Popen(
             [sys.executable, str(CHILD), *arguments],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             cwd=folder,
@@ -68,6 +91,12 @@ class View:
     def line(self) -> str:
         assert self._child.stdout is not None
         return self._child.stdout.readline().strip()
+
+    def go_on(self) -> None:
+        """Send a line."""
+        assert self._child.stdin is not None
+        self._child.stdin.write("\n")
+        self._child.stdin.flush()
 
     def state(self) -> Any:
         return json.loads(self.line())
@@ -174,6 +203,40 @@ def test_snapshots_are_numbered_and_show_the_picture_without_notes(
     for picture, left_bgr in zip(pictures, [(0, 0, 255)] * 2 + [(0, 255, 0)], strict=True):
         assert (picture[:, :320] == left_bgr).all()
         assert (picture[:, 320:] == (255, 0, 0)).all()
+
+
+def test_the_last_picture_is_grey_while_there_is_no_signal(
+    display: str, screen: Path, tmp_path: Path
+) -> None:
+    red, blue = (0, 0, 255), (255, 0, 0)
+
+    def has(colour: tuple[int, int, int]) -> bool:
+        return bool((screenshot(screen) == colour).all(axis=2).mean() > 0.02)
+
+    with View(display, tmp_path, "1000000", "--lose") as view:
+        view.state()
+        assert view.line() == "lost"
+        until(lambda: has(darkened(red)) and has(darkened(blue)))
+        assert not has(red)
+        assert not has(blue)
+        grey = screenshot(screen)
+        until(lambda: (screenshot(screen) != grey).any())  # the seconds go on
+        view.go_on()
+        until(lambda: has(red) and has(blue))
+
+
+def darkened(colour: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Return the grey of a lost picture."""
+    image = LostView().draw(np.full((90, 160, 3), colour, np.uint8), "")
+    level = int(image[0, 0, 0])
+    assert level == image[0, 0, 2] < max(colour)
+    return level, level, level
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait until it does; a test that waits in vain is ended by its timeout."""
+    while not holds():
+        time.sleep(0.05)
 
 
 def test_a_file_is_shown_at_its_own_speed_where_asked(display: str, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rtseg.errors import SourceError
-from rtseg.stream.sources import SourceConfig, open_source
+from rtseg.stream.sources import ReconnectConfig, SourceConfig, open_source
 from rtseg.stream.sources.gstreamer import csi_pipeline, elements_of, gst_pipeline
 
 HAS_GSTREAMER = cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER)
@@ -82,10 +82,11 @@ def test_without_gstreamer_it_is_said_what_to_install(uri: str) -> None:
 
 
 @pytest.mark.skipif(not HAS_GSTREAMER, reason="this OpenCV has no GStreamer")
-def test_a_pipeline_that_ends_ends_the_source() -> None:
+def test_a_pipeline_that_ends_ends_a_source_that_is_not_opened_anew() -> None:
     test_picture = "videotestsrc num-buffers=5 pattern=red ! video/x-raw,width=64,height=48"
     uri = f"gst://{test_picture} ! videoconvert ! video/x-raw,format=BGR ! appsink"
-    with open_source(SourceConfig(uri=uri)) as source:
+    config = SourceConfig(uri=uri, reconnect=ReconnectConfig(limit=0))
+    with open_source(config, newest=False) as source:
         assert source.info.live
         assert source.info.hw == (48, 64)
         frames = list(source)
