@@ -108,7 +108,7 @@ def test_every_command_has_a_page_of_help(name: str, capsys: pytest.CaptureFixtu
 def test_ctrl_c_is_one_line_and_130(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupted(argv: object) -> int:
+    def interrupted(argv: object, as_json: bool) -> int:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("rtseg.cli._run", interrupted)
@@ -121,7 +121,7 @@ def test_out_of_device_memory_is_one_line_and_2(
 ) -> None:
     import torch
 
-    def exhausted(argv: object) -> int:
+    def exhausted(argv: object, as_json: bool) -> int:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 TiB\nmore")
 
     monkeypatch.setattr("rtseg.cli._run", exhausted)
@@ -132,7 +132,7 @@ def test_out_of_device_memory_is_one_line_and_2(
 
 
 def test_a_fault_of_the_program_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    def faulty(argv: object) -> int:
+    def faulty(argv: object, as_json: bool) -> int:
         raise ZeroDivisionError
 
     monkeypatch.setattr("rtseg.cli._run", faulty)
