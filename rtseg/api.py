@@ -119,7 +119,7 @@ def stream(
     if run.cameras:
         raise ConfigError(
             f"stream() yields the pictures of one source; {len(run.cameras)} cameras are run by "
-            "'rtseg stream', or by rtseg.stream.several.Several"
+            "'rtseg stream', or by rtseg.stream.cameras.several.Several"
         )
     with Stream(run, open_engine) as opened:
         yield from opened.pictures()

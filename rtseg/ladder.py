@@ -19,9 +19,9 @@ from rtseg.device import pick_device
 from rtseg.engine_search import EngineSearch
 from rtseg.errors import EngineError
 from rtseg.fit import has_same_aspect, scaled_hw
-from rtseg.stream.engine_ladder import EngineLadder
 from rtseg.stream.engine_request import EngineRequest
 from rtseg.stream.engine_slot import EngineSlot
+from rtseg.stream.pace.engine_ladder import EngineLadder
 
 _log = logging.getLogger(__name__)
 

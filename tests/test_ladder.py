@@ -14,8 +14,8 @@ from rtseg.errors import EngineError
 from rtseg.fit import has_same_aspect, scaled_hw
 from rtseg.ladder import MOST_RUNGS, GrowingLadder, default_sizes, open_ladder
 from rtseg.opening import open_engine
-from rtseg.stream.engine_ladder import EngineLadder
 from rtseg.stream.engine_request import EngineConfig, EngineRequest
+from rtseg.stream.pace.engine_ladder import EngineLadder
 
 MODEL = "ddrnet-23-slim-camvid"
 TOP = (288, 512)

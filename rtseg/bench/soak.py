@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from rtseg.errors import ConfigError, MissingExtraError
+from rtseg.stream.cameras.several import Several
 from rtseg.stream.engine_request import EngineOpener
 from rtseg.stream.settings import StreamConfig
-from rtseg.stream.several import Several
 
 if TYPE_CHECKING:
     import psutil

@@ -11,8 +11,8 @@ from rich.text import Text
 
 from rtseg.cli._stream_report import print_summary
 from rtseg.frames import Picture
-from rtseg.stream.cameras import Camera
-from rtseg.stream.several_summary import CameraResult, SeveralSummary
+from rtseg.stream.cameras.cameras import Camera
+from rtseg.stream.cameras.several_summary import CameraResult, SeveralSummary
 from rtseg.stream.sinks.sink import Sink, StreamInfo
 
 NAME = "progress"

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rtseg.stream.cameras import Camera
+    from rtseg.stream.cameras.cameras import Camera
     from rtseg.stream.run import Stream
     from rtseg.stream.settings import StreamConfig
     from rtseg.stream.sinks.sink import Sink
@@ -22,8 +22,8 @@ def run_several(config: StreamConfig, arguments: argparse.Namespace) -> int:
     from rtseg.cli._cameras_report import CamerasProgress, print_cameras
     from rtseg.cli._style_reload import StyleReload
     from rtseg.cli.stream import log_summary, tell_start
+    from rtseg.stream.cameras.several import Several
     from rtseg.stream.service import Service
-    from rtseg.stream.several import Several
     from rtseg.stream.signals import stop_on_signals
 
     console = Console(stderr=True, quiet=arguments.quiet or arguments.log_json)

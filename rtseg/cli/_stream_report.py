@@ -9,7 +9,7 @@ from rich.text import Text
 
 from rtseg.frames import Picture
 from rtseg.stream.latency import Percentiles
-from rtseg.stream.pace import PaceFigures
+from rtseg.stream.pace.pace import PaceFigures
 from rtseg.stream.sinks.sink import Sink, StreamInfo
 from rtseg.stream.summary import Summary
 

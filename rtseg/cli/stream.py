@@ -13,8 +13,8 @@ from rtseg.cli._stream_flags import add_flags, read_config
 from rtseg.errors import SinkError
 
 if TYPE_CHECKING:
+    from rtseg.stream.cameras.several_summary import SeveralSummary
     from rtseg.stream.settings import StreamConfig
-    from rtseg.stream.several_summary import SeveralSummary
     from rtseg.stream.sinks.sink import StreamInfo
     from rtseg.stream.summary import Summary
 

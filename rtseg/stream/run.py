@@ -26,10 +26,8 @@ from rtseg.frames import Picture
 from rtseg.stream.accuracy import AccuracySink
 from rtseg.stream.controls import Controls
 from rtseg.stream.device_path import DevicePath, obstacle
-from rtseg.stream.engine_ladder import EngineLadder
 from rtseg.stream.engine_request import EngineConfig, EngineOpener, EngineRequest
 from rtseg.stream.events import Events
-from rtseg.stream.governed import governed
 from rtseg.stream.infer import Infer
 from rtseg.stream.latency import Latency
 from rtseg.stream.liveness import Liveness
@@ -37,7 +35,9 @@ from rtseg.stream.opencv_threads import single_threaded_opencv
 from rtseg.stream.overlay.hud import HudValues
 from rtseg.stream.overlay.overlay import Overlay
 from rtseg.stream.overlay.style import OverlayStyle
-from rtseg.stream.pace import Pace
+from rtseg.stream.pace.engine_ladder import EngineLadder
+from rtseg.stream.pace.governed import governed
+from rtseg.stream.pace.pace import Pace
 from rtseg.stream.pipeline import Pipeline, Step
 from rtseg.stream.postprocess import Postprocess, PostprocessConfig
 from rtseg.stream.preprocess import Preprocess

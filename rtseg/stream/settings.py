@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from rtseg.config import Config
 from rtseg.fit import FitMode
-from rtseg.stream.cameras import CameraConfig, in_full
+from rtseg.stream.cameras.cameras import CameraConfig, in_full
 from rtseg.stream.engine_request import EngineConfig
 from rtseg.stream.overlay.style import OverlayStyle
 from rtseg.stream.pipeline import Policy

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from rtseg.stream.latency import Percentiles
-from rtseg.stream.pace import PaceFigures
+from rtseg.stream.pace.pace import PaceFigures
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from av.error import FFmpegError
 
 from rtseg.errors import SinkError
 from rtseg.stream.sinks.destination import reserve, write_error
-from rtseg.stream.sinks.file_lock import FileLock
 from rtseg.stream.sinks.fragments import cut_torn_tail
+from rtseg.stream.sinks.segments.file_lock import FileLock
 
 MOVIE_SUFFIXES = (".mp4", ".mov", ".mkv")
 

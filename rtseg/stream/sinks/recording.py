@@ -10,7 +10,7 @@ from rtseg.frames import Picture
 from rtseg.stream.sinks.kind import OutputSink, register
 from rtseg.stream.sinks.movie_file import MOVIE_SUFFIXES
 from rtseg.stream.sinks.recording_config import RecordingConfig
-from rtseg.stream.sinks.segmented_recording import SegmentedRecording
+from rtseg.stream.sinks.segments.segmented_recording import SegmentedRecording
 from rtseg.stream.sinks.sink import Sink, StreamInfo
 from rtseg.stream.sinks.whole_recording import WholeRecording
 

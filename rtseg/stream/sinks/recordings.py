@@ -16,10 +16,10 @@ from typing import Any
 import av
 from av.error import FFmpegError
 
-from rtseg.stream.sinks.file_lock import is_locked
 from rtseg.stream.sinks.movie_file import MOVIE_SUFFIXES
-from rtseg.stream.sinks.raw_recording import raw_path
-from rtseg.stream.sinks.segment_names import SegmentFile, SegmentNames
+from rtseg.stream.sinks.segments.file_lock import is_locked
+from rtseg.stream.sinks.segments.raw_recording import raw_path
+from rtseg.stream.sinks.segments.segment_names import SegmentFile, SegmentNames
 
 _TAIL_BYTES = 4096
 """The last line of a sidecar is shorter."""

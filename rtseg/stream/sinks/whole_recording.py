@@ -12,9 +12,9 @@ from rtseg.stream.packets import VideoPacket
 from rtseg.stream.sinks.destination import check_destination
 from rtseg.stream.sinks.encoder import EncoderSettings, choose_encoder
 from rtseg.stream.sinks.labelled_film import FilmSettings, LabelledFilm
-from rtseg.stream.sinks.raw_recording import RawFilm, RawRecording, raw_path
 from rtseg.stream.sinks.recording_config import RecordingConfig
 from rtseg.stream.sinks.recording_switch import RecordingSwitch
+from rtseg.stream.sinks.segments.raw_recording import RawFilm, RawRecording, raw_path
 from rtseg.stream.sinks.sink import Sink, StreamInfo
 from rtseg.stream.sinks.sound import Sound
 

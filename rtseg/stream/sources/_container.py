@@ -14,8 +14,8 @@ import av
 import av.error
 
 from rtseg.errors import SourceError
-from rtseg.stream.sources._diagnosis import diagnose
-from rtseg.stream.sources.faults import (
+from rtseg.stream.sources.live._diagnosis import diagnose
+from rtseg.stream.sources.live.faults import (
     BUSY,
     CODEC,
     DAMAGED,

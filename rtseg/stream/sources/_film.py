@@ -16,7 +16,7 @@ from av.codec.context import Flags
 from rtseg.cores import usable_cores
 from rtseg.errors import SourceError
 from rtseg.stream.sources._container import read_error
-from rtseg.stream.sources.faults import CODEC, DAMAGED, fault
+from rtseg.stream.sources.live.faults import CODEC, DAMAGED, fault
 
 _ERRORS = (av.error.FFmpegError, IndexError, MemoryError)
 """What reading and decoding damaged data raises; IndexError: a stream that begins in the middle."""

@@ -11,7 +11,7 @@ import cv2
 from rtseg.errors import SourceError
 from rtseg.stream.sources._opencv import OpenCVCapture, quiet_opencv
 from rtseg.stream.sources.capture import SOURCES
-from rtseg.stream.sources.faults import SETUP, fault
+from rtseg.stream.sources.live.faults import SETUP, fault
 from rtseg.stream.sources.oriented import Orientation
 from rtseg.stream.sources.settings import SourceConfig
 from rtseg.stream.sources.uri import redact, scheme

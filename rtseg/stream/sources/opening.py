@@ -10,8 +10,8 @@ from urllib.parse import unquote, urlsplit
 from rtseg.errors import SourceError
 from rtseg.stream.events import Events
 from rtseg.stream.sources.capture import SOURCES, Capture
+from rtseg.stream.sources.live.reconnecting import ReconnectingCapture
 from rtseg.stream.sources.oriented import Orientation, Oriented
-from rtseg.stream.sources.reconnecting import ReconnectingCapture
 from rtseg.stream.sources.selection import Selection
 from rtseg.stream.sources.settings import SourceConfig
 from rtseg.stream.sources.source import Source

@@ -17,7 +17,7 @@ from rtseg.stream.sources._container import open_container
 from rtseg.stream.sources._film import Damage, Film
 from rtseg.stream.sources._pixels import BgrConverter, square_wh, usable_aspect
 from rtseg.stream.sources.capture import SOURCES, TIME_TOLERANCE_S, Capture, Shot
-from rtseg.stream.sources.faults import DAMAGED, fault
+from rtseg.stream.sources.live.faults import DAMAGED, fault
 from rtseg.stream.sources.oriented import Orientation
 from rtseg.stream.sources.settings import SourceConfig
 from rtseg.stream.sources.uri import NETWORK_SCHEMES, redact, scheme

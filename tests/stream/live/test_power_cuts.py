@@ -14,8 +14,8 @@ from pathlib import Path
 import av
 import pytest
 
-from rtseg.stream.sinks.part_recovery import holds_pictures
 from rtseg.stream.sinks.recordings import list_recordings
+from rtseg.stream.sinks.segments.part_recovery import holds_pictures
 
 CHILD = Path(__file__).with_name("record_drive.py")
 FPS, SEGMENT_S = 30.0, 2.0

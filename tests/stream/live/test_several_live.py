@@ -16,9 +16,9 @@ from rtseg.backends.base import Engine
 from rtseg.config import validate
 from rtseg.export.eager import eager_engine
 from rtseg.networks.trained import TrainedNetwork
+from rtseg.stream.cameras.several import Several
 from rtseg.stream.engine_request import EngineRequest
 from rtseg.stream.settings import StreamConfig
-from rtseg.stream.several import Several
 
 DEADLINE_S = 20.0
 

@@ -16,13 +16,13 @@ from rtseg.frames import Picture
 from rtseg.stream.audio import AudioTrack
 from rtseg.stream.events import Event
 from rtseg.stream.packets import VideoPacket
-from rtseg.stream.sinks.part_recovery import holds_pictures
-from rtseg.stream.sinks.publisher import Publisher
-from rtseg.stream.sinks.raw_recording import RawFilm, RawRecording
 from rtseg.stream.sinks.recording_config import RecordingConfig
-from rtseg.stream.sinks.ring import Ring
-from rtseg.stream.sinks.segment import Segment, publish_film
-from rtseg.stream.sinks.segment_names import SegmentNames
+from rtseg.stream.sinks.segments.part_recovery import holds_pictures
+from rtseg.stream.sinks.segments.publisher import Publisher
+from rtseg.stream.sinks.segments.raw_recording import RawFilm, RawRecording
+from rtseg.stream.sinks.segments.ring import Ring
+from rtseg.stream.sinks.segments.segment import Segment, publish_film
+from rtseg.stream.sinks.segments.segment_names import SegmentNames
 from rtseg.stream.sinks.sink import StreamInfo
 from rtseg.stream.sinks.sound import Sound
 from rtseg.stream.sinks.whole_recording import film_settings, without_sound

@@ -21,10 +21,10 @@ from rtseg.classes import CAMVID
 from rtseg.config import validate
 from rtseg.errors import EngineError, SinkError, SourceError
 from rtseg.frames import Picture
-from rtseg.stream.cameras import Camera
+from rtseg.stream.cameras.cameras import Camera
+from rtseg.stream.cameras.several import Several
 from rtseg.stream.engine_request import EngineRequest
 from rtseg.stream.settings import StreamConfig
-from rtseg.stream.several import Several
 from rtseg.stream.sinks import read_class_maps
 from rtseg.stream.sinks.sink import Sink
 from rtseg.stream.sources.capture import Shot

@@ -11,8 +11,8 @@ from typing import Any
 import av
 
 from rtseg.stream.audio import MAX_PACKETS, AudioPacket, AudioTrack
-from rtseg.stream.sources._live_clock import LiveClock
 from rtseg.stream.sources.capture import Capture
+from rtseg.stream.sources.live._live_clock import LiveClock
 
 
 class LiveSound:

@@ -8,7 +8,7 @@ from rtseg.errors import SourceError
 from rtseg.stream.events import Events
 from rtseg.stream.reception import Reception
 from rtseg.stream.sources.capture import Capture, Shot
-from rtseg.stream.sources.failures import Failures
+from rtseg.stream.sources.live.failures import Failures
 
 Description = tuple[str, float | None, str]
 """Size, frames per second, codec."""

@@ -12,12 +12,12 @@ from rtseg.errors import SinkError
 from rtseg.frames import Picture
 from rtseg.stream.events import Event
 from rtseg.stream.sinks.destination import write_error
-from rtseg.stream.sinks.file_lock import sync_folder
 from rtseg.stream.sinks.labelled_film import FilmSettings, LabelledFilm
 from rtseg.stream.sinks.movie_file import MovieFile
-from rtseg.stream.sinks.part_recovery import holds_pictures
-from rtseg.stream.sinks.segment_names import SegmentNames
-from rtseg.stream.sinks.sidecar import Sidecar, wall_time
+from rtseg.stream.sinks.segments.file_lock import sync_folder
+from rtseg.stream.sinks.segments.part_recovery import holds_pictures
+from rtseg.stream.sinks.segments.segment_names import SegmentNames
+from rtseg.stream.sinks.segments.sidecar import Sidecar, wall_time
 from rtseg.stream.sinks.sink import StreamInfo
 from rtseg.stream.sinks.sound import Sound
 

@@ -16,7 +16,7 @@ from rtseg.stream.audio import AudioTrack
 from rtseg.stream.packets import CAN_COPY, PacketTrack, StreamParameters, VideoPacket
 from rtseg.stream.sinks.destination import write_error
 from rtseg.stream.sinks.movie_file import MovieFile
-from rtseg.stream.sinks.segment_names import RAW_SUFFIX
+from rtseg.stream.sinks.segments.segment_names import RAW_SUFFIX
 from rtseg.stream.sinks.sink import StreamInfo
 from rtseg.stream.sinks.sound import Sound
 

@@ -12,14 +12,14 @@ from av.error import FFmpegError
 from rtseg.frames import Picture
 from rtseg.stream.events import Events
 from rtseg.stream.sinks.destination import check_destination
-from rtseg.stream.sinks.part_recovery import recover_parts
-from rtseg.stream.sinks.publisher import Publisher
 from rtseg.stream.sinks.recording_config import RecordingConfig
 from rtseg.stream.sinks.recording_pause import RecordingPause, is_full
 from rtseg.stream.sinks.recording_switch import RecordingSwitch
-from rtseg.stream.sinks.ring import Ring
-from rtseg.stream.sinks.segment_names import SegmentNames
-from rtseg.stream.sinks.segment_series import SegmentSeries
+from rtseg.stream.sinks.segments.part_recovery import recover_parts
+from rtseg.stream.sinks.segments.publisher import Publisher
+from rtseg.stream.sinks.segments.ring import Ring
+from rtseg.stream.sinks.segments.segment_names import SegmentNames
+from rtseg.stream.sinks.segments.segment_series import SegmentSeries
 from rtseg.stream.sinks.sink import Sink, StreamInfo
 
 _TEND_NS = 1_000_000_000

@@ -9,7 +9,7 @@ import pytest
 
 from rtseg.config import validate
 from rtseg.errors import ConfigError
-from rtseg.stream.cameras import cameras_of, own_path
+from rtseg.stream.cameras.cameras import cameras_of, own_path
 from rtseg.stream.settings import StreamConfig
 
 

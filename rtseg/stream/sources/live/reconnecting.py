@@ -10,11 +10,11 @@ from rtseg.stream.audio import AudioPacket
 from rtseg.stream.events import Events
 from rtseg.stream.packets import VideoPacket
 from rtseg.stream.reception import Reception
-from rtseg.stream.sources.announcer import Announcer
 from rtseg.stream.sources.capture import TIME_TOLERANCE_S, Capture, Shot
+from rtseg.stream.sources.live.announcer import Announcer
+from rtseg.stream.sources.live.watch import Watch
 from rtseg.stream.sources.settings import SourceConfig
 from rtseg.stream.sources.uri import redact
-from rtseg.stream.sources.watch import Watch
 
 _LOOK_S = 0.25
 _MAX_LINES = 8

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rtseg.frames import Frame
-from rtseg.stream.engine_ladder import EngineLadder
 from rtseg.stream.events import Events
-from rtseg.stream.governor import Change, Gear, Governor
 from rtseg.stream.latency import Latency
+from rtseg.stream.pace.engine_ladder import EngineLadder
+from rtseg.stream.pace.governor import Change, Gear, Governor
 
 SKIPPED = "engine"
 """The hop, in counts of drops, of frames that the governor leaves out."""

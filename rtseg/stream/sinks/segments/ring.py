@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rtseg.stream.sinks.segment_names import SegmentNames
+from rtseg.stream.sinks.segments.segment_names import SegmentNames
 
 log = logging.getLogger(__name__)
 

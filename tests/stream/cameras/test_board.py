@@ -11,7 +11,7 @@ import pytest
 
 from rtseg.classes import CAMVID
 from rtseg.frames import ClassMap, Frame, Picture
-from rtseg.stream.board import AsPicture, BoardSink, BoardSource, Place
+from rtseg.stream.cameras.board import AsPicture, BoardSink, BoardSource, Place
 from rtseg.stream.controls import Controls
 from rtseg.stream.latency import Latency
 from rtseg.stream.reception import Reception

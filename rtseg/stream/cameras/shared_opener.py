@@ -9,8 +9,8 @@ from functools import partial
 from rtseg.backends.base import Engine
 from rtseg.closing import Closing
 from rtseg.errors import EngineError
+from rtseg.stream.cameras.shared_engine import SharedEngine
 from rtseg.stream.engine_request import EngineOpener, EngineRequest
-from rtseg.stream.shared_engine import SharedEngine
 
 
 class SharedOpener(Closing):

@@ -7,8 +7,8 @@ from collections import deque
 from dataclasses import replace
 
 from rtseg.stream.packets import PacketTrack, VideoPacket
-from rtseg.stream.sources._live_clock import LiveClock
 from rtseg.stream.sources.capture import Capture
+from rtseg.stream.sources.live._live_clock import LiveClock
 
 _MAX_PACKETS = 8192
 """Two minutes at 60 a second: a reader that lags further behind loses the oldest."""

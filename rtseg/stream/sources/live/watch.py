@@ -18,18 +18,18 @@ import av.error
 import cv2
 
 from rtseg.errors import SourceError
-from rtseg.stream.sources._live_clock import LiveClock
-from rtseg.stream.sources.announcer import Announcer
-from rtseg.stream.sources.back_off import BackOff
 from rtseg.stream.sources.capture import Capture, Shot
-from rtseg.stream.sources.connection import Connection
-from rtseg.stream.sources.faults import ENDED, FAILED, SETUP, STALLED, fault
-from rtseg.stream.sources.left_behind import LeftBehind
-from rtseg.stream.sources.live_packets import LivePackets
-from rtseg.stream.sources.live_sound import LiveSound
+from rtseg.stream.sources.live._live_clock import LiveClock
+from rtseg.stream.sources.live.announcer import Announcer
+from rtseg.stream.sources.live.back_off import BackOff
+from rtseg.stream.sources.live.connection import Connection
+from rtseg.stream.sources.live.faults import ENDED, FAILED, SETUP, STALLED, fault
+from rtseg.stream.sources.live.left_behind import LeftBehind
+from rtseg.stream.sources.live.live_packets import LivePackets
+from rtseg.stream.sources.live.live_sound import LiveSound
+from rtseg.stream.sources.live.slot import Slot
+from rtseg.stream.sources.live.stall_limit import StallLimit
 from rtseg.stream.sources.settings import SourceConfig
-from rtseg.stream.sources.slot import Slot
-from rtseg.stream.sources.stall_limit import StallLimit
 
 _DRIVER_ERRORS = (OSError, cv2.error, av.error.FFmpegError)
 _MOMENT_S, _STOP_MOMENT_S = 0.5, 0.25

@@ -7,7 +7,7 @@ import ssl
 from urllib.parse import urlsplit
 
 from rtseg.errors import SourceError
-from rtseg.stream.sources.faults import REFUSED, TLS, UNKNOWN_HOST, UNREACHABLE, fault
+from rtseg.stream.sources.live.faults import REFUSED, TLS, UNKNOWN_HOST, UNREACHABLE, fault
 from rtseg.stream.sources.uri import scheme
 
 _PORTS = {"http": 80, "https": 443, "rtsp": 554, "rtsps": 322, "rtmp": 1935, "rtmps": 443}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from rtseg.stream.sources.connection import Connection
+from rtseg.stream.sources.live.connection import Connection
 
 MAX_CONNECTIONS = 3
 """With so many left behind, nothing is opened until one comes back: each holds a device or

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 
 from rtseg.errors import RtsegError
-from rtseg.stream.board import Place
-from rtseg.stream.cameras import Camera
+from rtseg.stream.cameras.board import Place
+from rtseg.stream.cameras.cameras import Camera
+from rtseg.stream.cameras.several_summary import CameraResult
 from rtseg.stream.controls import Controls
 from rtseg.stream.run import Stream
-from rtseg.stream.several_summary import CameraResult
 
 _log = logging.getLogger(__name__)
 

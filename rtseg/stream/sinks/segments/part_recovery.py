@@ -10,9 +10,9 @@ from pathlib import Path
 import av
 from av.error import FFmpegError
 
-from rtseg.stream.sinks.file_lock import FileLock, sync_folder
 from rtseg.stream.sinks.fragments import cut_torn_tail
-from rtseg.stream.sinks.segment_names import SegmentFile, SegmentNames
+from rtseg.stream.sinks.segments.file_lock import FileLock, sync_folder
+from rtseg.stream.sinks.segments.segment_names import SegmentFile, SegmentNames
 
 
 def recover_parts(names: SegmentNames) -> list[Path]:

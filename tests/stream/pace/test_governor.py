@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtseg.stream.governor import Change, Gear, Governor
+from rtseg.stream.pace.governor import Change, Gear, Governor
 
 COSTS_S = (0.028, 0.019, 0.0125, 0.008)
 """What a frame takes at each size on the machine at its best, seconds."""

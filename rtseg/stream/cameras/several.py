@@ -13,18 +13,18 @@ from collections.abc import Callable, Sequence
 
 from rtseg.closing import Closing
 from rtseg.errors import SinkError, SourceError
-from rtseg.stream.board import NAME, AsPicture, BoardSink, BoardSource
-from rtseg.stream.cameras import WINDOW, Camera, cameras_of
+from rtseg.stream.cameras.board import NAME, AsPicture, BoardSink, BoardSource
+from rtseg.stream.cameras.cameras import WINDOW, Camera, cameras_of
+from rtseg.stream.cameras.joint_controls import JointControls
+from rtseg.stream.cameras.member import Member
+from rtseg.stream.cameras.several_summary import SeveralSummary
+from rtseg.stream.cameras.shared_opener import SharedOpener
 from rtseg.stream.engine_request import EngineOpener
-from rtseg.stream.joint_controls import JointControls
 from rtseg.stream.latency import Latency
-from rtseg.stream.member import Member
 from rtseg.stream.opencv_threads import single_threaded_opencv
 from rtseg.stream.pipeline import Pipeline, Step
 from rtseg.stream.run import Stream
 from rtseg.stream.settings import StreamConfig
-from rtseg.stream.several_summary import SeveralSummary
-from rtseg.stream.shared_opener import SharedOpener
 from rtseg.stream.sinks import make_sink
 from rtseg.stream.sinks.sink import Sink, StreamInfo
 

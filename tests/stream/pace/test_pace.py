@@ -19,8 +19,8 @@ from rtseg.api import open_engine
 from rtseg.backends.base import Engine, EngineInfo
 from rtseg.classes import CAMVID
 from rtseg.errors import EngineError
-from rtseg.stream.engine_ladder import EngineLadder
 from rtseg.stream.engine_request import EngineConfig, EngineRequest
+from rtseg.stream.pace.engine_ladder import EngineLadder
 from rtseg.stream.run import Stream
 from rtseg.stream.settings import StreamConfig
 from rtseg.stream.sinks.sink import Sink

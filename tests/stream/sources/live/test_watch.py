@@ -13,12 +13,12 @@ import pytest
 from rtseg.errors import SourceError
 from rtseg.stream.events import Events
 from rtseg.stream.sources import Capture, ReconnectConfig, Shot, SourceConfig
-from rtseg.stream.sources._live_clock import LiveClock
-from rtseg.stream.sources.back_off import BackOff
-from rtseg.stream.sources.left_behind import MAX_CONNECTIONS
-from rtseg.stream.sources.reconnecting import ReconnectingCapture
-from rtseg.stream.sources.slot import Slot
-from rtseg.stream.sources.stall_limit import StallLimit
+from rtseg.stream.sources.live._live_clock import LiveClock
+from rtseg.stream.sources.live.back_off import BackOff
+from rtseg.stream.sources.live.left_behind import MAX_CONNECTIONS
+from rtseg.stream.sources.live.reconnecting import ReconnectingCapture
+from rtseg.stream.sources.live.slot import Slot
+from rtseg.stream.sources.live.stall_limit import StallLimit
 
 QUICK = ReconnectConfig(first_s=0.01, longest_s=0.02, stall_s=0.1)
 

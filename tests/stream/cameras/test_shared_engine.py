@@ -18,7 +18,7 @@ from rtseg.classes import CAMVID
 from rtseg.errors import EngineError
 from rtseg.export.eager import eager_engine
 from rtseg.networks.trained import TrainedNetwork
-from rtseg.stream.shared_engine import SharedEngine
+from rtseg.stream.cameras.shared_engine import SharedEngine
 
 HW = (4, 8)
 Pictures = npt.NDArray[np.uint8]

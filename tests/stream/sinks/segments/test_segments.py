@@ -20,8 +20,8 @@ from rtseg.stream.sinks.movie_file import MovieFile
 from rtseg.stream.sinks.recording import Recording, RecordingConfig
 from rtseg.stream.sinks.recording_pause import RETRY_S
 from rtseg.stream.sinks.recordings import find_recording, list_recordings
-from rtseg.stream.sinks.ring import Ring
-from rtseg.stream.sinks.segment_names import SegmentNames
+from rtseg.stream.sinks.segments.ring import Ring
+from rtseg.stream.sinks.segments.segment_names import SegmentNames
 
 FilmTimes = Callable[[Path], list[float]]
 

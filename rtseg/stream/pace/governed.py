@@ -10,7 +10,7 @@ from rtseg.fit import FitMode
 from rtseg.frames import Frame
 from rtseg.stream.infer import Infer
 from rtseg.stream.inferred import Inferred
-from rtseg.stream.pace import Pace
+from rtseg.stream.pace.pace import Pace
 from rtseg.stream.preprocess import Prepared, Preprocess
 from rtseg.stream.stage import Stage
 

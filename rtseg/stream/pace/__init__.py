@@ -1,0 +1,1 @@
+"""A rate that is kept: which size the network runs at."""

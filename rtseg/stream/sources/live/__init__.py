@@ -1,0 +1,1 @@
+"""Live sources that come back: one opening after the other, watched."""
