@@ -36,7 +36,7 @@ class BrowserConfig(Config):
     )
     quality: int = Field(default=80, ge=1, le=100, description="Of the JPEG pictures, 1 to 100.")
     cpu: float = Field(
-        default=0.02,
+        default=0.015,
         gt=0,
         le=1,
         description="The share of the machine's cores that sending pictures may take; all clients' "
