@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import time
@@ -26,7 +27,8 @@ def chromium() -> Iterator[Any]:
     """A headless Chromium; one for all tests of this file."""
     program = shutil.which("chromium")
     if program is None:
-        pytest.skip("there is no chromium")
+        required = "chromium" in os.environ.get("RTSEG_REQUIRE", "").split(",")
+        (pytest.fail if required else pytest.skip)("there is no chromium: apt install chromium")
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         yield browser
