@@ -20,6 +20,13 @@ expect = sync_api.expect
 
 PHONE = {"width": 390, "height": 844}
 PIXELS = "canvas => canvas.toDataURL()"
+OVERLAPS = """list => {
+    const rows = [...document.querySelectorAll(`${list} li`)].map(row => row.children);
+    const boxes = rows.map(parts => [...parts].map(part => part.getBoundingClientRect()));
+    const tops = boxes.map(row => Math.min(...row.map(box => box.top)));
+    const ends = boxes.map(row => Math.max(...row.map(box => box.bottom)));
+    return tops.slice(1).some((top, number) => top < ends[number] - 1);
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +174,10 @@ def test_a_lost_signal_events_and_a_server_that_comes_back(
     feeder.info.events.add("lost", "signal lost: no frame for 2.1 s")
     expect(view.locator("#status")).to_have_text(re.compile(r"signal lost \d s: no frame"))
     expect(view.locator("#events")).to_contain_text("no frame for 2.1 s")
+    for number in range(20):
+        feeder.info.events.add("retry failed", f"retry {number} failed: {'a long reason ' * 8}")
+    expect(view.locator("#events")).to_contain_text("retry 19 failed")
+    assert not view.evaluate(OVERLAPS, "#events")
     feeder.info.reception.find()
     expect(view.locator("#status")).to_have_text("live")
     feeder.close()
