@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 
 import numpy as np
 import pytest
@@ -21,10 +23,19 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def pytest_configure() -> None:
-    """Leave one core to each of the processes that share the tests, and to what they start."""
+    """Leave one core to each of the processes that share the tests, and to what they start.
+
+    These hear SIGHUP, also where the tests run under nohup, which would leave it ignored.
+    """
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, _ignored_here)
     if "PYTEST_XDIST_WORKER" in os.environ:
         os.environ.setdefault("OMP_NUM_THREADS", "1")
         torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+
+
+def _ignored_here(number: int, frame: FrameType | None) -> None:
+    """Do nothing: unlike SIG_IGN a handler isn't inherited by a program that is started."""
 
 
 @pytest.fixture(autouse=True)
