@@ -34,11 +34,15 @@ def write_whole_file(
         with suppress(OSError):  # gone already where all went well
             temporary.unlink()
     if synced:
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
 
-def _sync_folder(path: Path) -> None:
-    """Wait until the disk has the folder's names; Windows doesn't open folders."""
+def sync_folder(path: Path) -> None:
+    """Wait until the disk has the folder's names; Windows doesn't open folders.
+
+    Raises:
+        OSError: the disk failed, or there is no such folder.
+    """
     if os.name != "posix":
         return
     folder = os.open(path, os.O_RDONLY)

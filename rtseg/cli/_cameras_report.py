@@ -9,7 +9,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from rtseg.cli._stream_report import print_summary
+from rtseg.cli._stream_report import print_summary, rate_words
 from rtseg.frames import Picture
 from rtseg.stream.cameras.cameras import Camera
 from rtseg.stream.cameras.several_summary import CameraResult, SeveralSummary
@@ -76,12 +76,7 @@ class _Line(Sink):
 
     def write(self, picture: Picture) -> None:
         assert self._progress is not None
-        times = self._info.latency
-        state = f"{times.fps:.1f} fps, age {times.age_ms:.0f} ms"
-        drops = sum(times.drops.values())
-        if drops:
-            state += f", {drops} dropped"
-        state = self._info.reception.notice() or state
+        state = self._info.reception.notice() or rate_words(self._info.latency)
         self._progress.update(self._task, advance=1, state=state)
 
     def close(self) -> None:

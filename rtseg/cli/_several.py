@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from typing import TYPE_CHECKING
 
@@ -21,7 +20,7 @@ def run_several(config: StreamConfig, arguments: argparse.Namespace) -> int:
     from rtseg.api import open_engine
     from rtseg.cli._cameras_report import CamerasProgress, print_cameras
     from rtseg.cli._style_reload import StyleReload
-    from rtseg.cli.stream import log_summary, tell_start
+    from rtseg.cli.stream import keep_summary, tell_start
     from rtseg.stream.cameras.several import Several
     from rtseg.stream.service import Service
     from rtseg.stream.signals import stop_on_signals
@@ -48,11 +47,8 @@ def run_several(config: StreamConfig, arguments: argparse.Namespace) -> int:
             reload = StyleReload(arguments, config, controls, info.classes, info.events, service)
             with stop_on_signals(controls, reload):
                 summary = several.run()
-    if arguments.summary:
-        arguments.summary.write_text(json.dumps(summary.to_dict(), indent=1) + "\n")
-    if arguments.log_json:
-        log_summary(summary)
-    else:
+    keep_summary(summary, arguments)
+    if not arguments.log_json:
         print_cameras(Console(quiet=arguments.quiet), summary, verbose=arguments.verbose)
         for name, failure in summary.failures.items():
             sys.stderr.write(f"rtseg: {name}: {failure}\n")

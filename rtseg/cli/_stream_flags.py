@@ -144,6 +144,14 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
             _add(group, flag)
 
 
+def add_config_flags(group: argparse._ArgumentGroup) -> None:
+    """Add the flags that name a file of settings and set any key over it."""
+    group.add_argument("--config", metavar="FILE", help="a file as in configs/stream/")
+    group.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="set any key of it"
+    )
+
+
 def _add(group: argparse._ArgumentGroup, flag: Flag) -> None:
     names = flag.name.split()
     common: dict[str, Any] = {"dest": flag.key, "default": argparse.SUPPRESS, "help": flag.help}

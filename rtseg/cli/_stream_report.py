@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rtseg.frames import Picture
-from rtseg.stream.latency import Percentiles
+from rtseg.stream.latency import Latency, Percentiles
 from rtseg.stream.pace.pace import PaceFigures
 from rtseg.stream.sinks.sink import Sink, StreamInfo
 from rtseg.stream.summary import Summary
@@ -44,16 +44,18 @@ class ProgressSink(Sink):
     def write(self, picture: Picture) -> None:
         """Count one picture."""
         assert self._info is not None
-        times = self._info.latency
-        rate = f"{times.fps:.1f} fps, age {times.age_ms:.0f} ms"
-        drops = sum(times.drops.values())
-        if drops:
-            rate += f", {drops} dropped"
-        self._progress.update(self._task, advance=1, rate=rate)
+        self._progress.update(self._task, advance=1, rate=rate_words(self._info.latency))
 
     def close(self) -> None:
         """Take the display away."""
         self._progress.stop()
+
+
+def rate_words(times: Latency) -> str:
+    """Return how a stream runs, such as ``"24.9 fps, age 48 ms, 3 dropped"``."""
+    drops = sum(times.drops.values())
+    dropped = f", {drops} dropped" if drops else ""
+    return f"{times.fps:.1f} fps, age {times.age_ms:.0f} ms{dropped}"
 
 
 def print_summary(console: Console, summary: Summary) -> None:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rtseg.cli._stream_flags import add_flags, read_config
+from rtseg.cli._stream_flags import add_config_flags, add_flags, read_config
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -54,8 +54,7 @@ def add_parser(subparsers: Subparsers) -> None:
         help="end with status 1 where memory of this process alone (USS), threads or open files "
         "grew by more",
     )
-    group.add_argument("--config", metavar="FILE", help="a file as in configs/stream/")
-    group.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    add_config_flags(group)
     group.add_argument("-q", "--quiet", action="store_true", help="no line for each sample")
     parser.set_defaults(run=run)
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rtseg.cli._stream_flags import add_flags, read_config
+from rtseg.cli._stream_flags import add_config_flags, add_flags, read_config
 from rtseg.errors import SinkError
 
 if TYPE_CHECKING:
@@ -52,10 +52,7 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     add_flags(parser)
     run_group = parser.add_argument_group("run")
-    run_group.add_argument("--config", metavar="FILE", help="a file as in configs/stream/")
-    run_group.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="set any key of it"
-    )
+    add_config_flags(run_group)
     run_group.add_argument(
         "--print-config", action="store_true", help="print the whole run as YAML and end"
     )
@@ -104,11 +101,8 @@ def run(arguments: argparse.Namespace) -> int:
         reload = StyleReload(arguments, config, controls, classes, stream.events, service)
         with stop_on_signals(controls, reload):
             summary = stream.run()
-    if arguments.summary:
-        arguments.summary.write_text(json.dumps(summary.to_dict(), indent=1) + "\n")
-    if arguments.log_json:
-        log_summary(summary)
-    else:
+    keep_summary(summary, arguments)
+    if not arguments.log_json:
         print_summary(Console(quiet=arguments.quiet), summary)
     return 0
 
@@ -133,10 +127,13 @@ def tell_start(info: StreamInfo, arguments: argparse.Namespace) -> None:
         _log.info("%s → %s", *values.values(), extra={"event": "started", "values": values})
 
 
-def log_summary(summary: Summary | SeveralSummary) -> None:
-    """Log the figures of a finished run as one event."""
+def keep_summary(summary: Summary | SeveralSummary, arguments: argparse.Namespace) -> None:
+    """Write the figures of a finished run to the file that is wanted, and to a log for programs."""
     values = summary.to_dict()
-    _log.info("the run is over", extra={"event": "summary", "values": values})
+    if arguments.summary:
+        arguments.summary.write_text(json.dumps(values, indent=1) + "\n")
+    if arguments.log_json:
+        _log.info("the run is over", extra={"event": "summary", "values": values})
 
 
 def with_default_output(config: StreamConfig) -> StreamConfig:

@@ -44,6 +44,11 @@ class Histogram:
         self._max_ns = max(self._max_ns, value_ns)
         self._min_ns = value_ns if self._min_ns is None else min(self._min_ns, value_ns)
 
+    @property
+    def count(self) -> int:
+        """How many durations there were."""
+        return self._count
+
     def percentile_ms(self, percent: float) -> float:
         """Return the least value that `percent` % of all values don't exceed; 0 without any."""
         rank = max(math.ceil(self._count * percent / 100), 1)

@@ -121,7 +121,7 @@ class Latency:
     def count(self, stage: str) -> int:
         """Return how many frames have been through a stage."""
         with self._lock:
-            return self._stages[stage].percentiles().count if stage in self._stages else 0
+            return self._stages[stage].count if stage in self._stages else 0
 
     def stages(self) -> Mapping[str, Percentiles]:
         """Return each stage's times, in the order of the way; `WAIT` and the sinks at the end."""

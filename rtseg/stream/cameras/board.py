@@ -10,14 +10,13 @@ import numpy as np
 from rtseg.classes import ClassSet
 from rtseg.frames import ClassMap, Frame, Image, Picture
 from rtseg.stream.overlay.mosaic import Mosaic, View
+from rtseg.stream.sinks.playback import Playback
 from rtseg.stream.sinks.sink import Sink, StreamInfo
 from rtseg.stream.sources.source import Source, SourceInfo
 from rtseg.stream.stage import Stage
 
 NAME = "mosaic"
 RATE_FPS = 25.0
-_MAX_LAG_S = 0.25
-"""A paced stream that is further behind goes on from where it is."""
 _POLL_S = 0.02
 
 
@@ -70,7 +69,7 @@ class BoardSink(Sink):
     def __init__(self, place: Place, *, realtime: bool = False) -> None:
         self._place = place
         self._realtime = realtime
-        self._starts_at_s: float | None = None
+        self._playback = Playback()
 
     def open(self, info: StreamInfo) -> None:
         """Take the place."""
@@ -89,10 +88,7 @@ class BoardSink(Sink):
         self._place.end("ended")
 
     def _wait_for(self, pts_s: float) -> None:
-        now_s = time.monotonic()
-        if self._starts_at_s is None or now_s - (self._starts_at_s + pts_s) > _MAX_LAG_S:
-            self._starts_at_s = now_s - pts_s
-        due_s = self._starts_at_s + pts_s
+        due_s = self._playback.due_s(pts_s)
         while (left_s := due_s - time.monotonic()) > 0 and not self._info.controls.stopped:
             time.sleep(min(left_s, _POLL_S))
 

@@ -18,6 +18,7 @@ from rtseg.stream.sinks.display import display_problem, has_display
 from rtseg.stream.sinks.kind import OutputSink, register
 from rtseg.stream.sinks.note import with_note
 from rtseg.stream.sinks.picture_file import write_picture
+from rtseg.stream.sinks.playback import Playback
 from rtseg.stream.sinks.sink import StreamInfo
 from rtseg.stream.sinks.window_keys import HELP, stream_action
 
@@ -25,8 +26,6 @@ __all__ = ["WindowConfig", "WindowSink", "has_display"]
 
 _NOTE_S = 2.0
 """How long the viewer is told what a key has done."""
-_MAX_LAG_S = 0.25
-"""A view that is further behind (a pause, a slow network) goes on from where it is."""
 _POLL_MS = 20
 _LARGEST_WH = (1600, 900)
 """A window starts no larger; it can be resized."""
@@ -68,8 +67,7 @@ class WindowSink(OutputSink):
         self._note, self._note_until = "", 0.0
         self._lost_view, self._loss = LostView(), ""
         self._shows_help = self._is_full_screen = False
-        self._starts_at: float | None = None
-        """When, on the monotonic clock, the picture at 0 s was or would have been due."""
+        self._playback = Playback()
 
     @classmethod
     def matches(cls, output: str) -> bool:
@@ -139,10 +137,7 @@ class WindowSink(OutputSink):
 
     def _wait_for(self, pts_s: float) -> None:
         """Look after keys until a picture is due."""
-        now = time.monotonic()
-        if self._starts_at is None or now - (self._starts_at + pts_s) > _MAX_LAG_S:
-            self._starts_at = now - pts_s
-        due = self._starts_at + pts_s
+        due = self._playback.due_s(pts_s)
         while (left_s := due - time.monotonic()) > 0.001 and not self._info.controls.stopped:
             self._poll(min(round(left_s * 1000), _POLL_MS))
 

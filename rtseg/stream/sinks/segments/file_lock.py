@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -61,20 +60,6 @@ def is_locked(path: Path) -> bool:
     finally:
         os.close(handle)
     return False
-
-
-def sync_folder(folder: Path) -> None:
-    """Have the names in a folder on the disk when this returns.
-
-    Raises:
-        OSError: the disk failed, or there is no such folder.
-    """
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        with contextlib.suppress(PermissionError):  # file systems that can't sync a folder
-            os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _flock(handle: int, how: int) -> None:

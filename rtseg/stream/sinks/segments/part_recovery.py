@@ -11,8 +11,9 @@ import av
 from av.error import FFmpegError
 
 from rtseg.stream.sinks.fragments import cut_torn_tail
-from rtseg.stream.sinks.segments.file_lock import FileLock, sync_folder
+from rtseg.stream.sinks.segments.file_lock import FileLock
 from rtseg.stream.sinks.segments.segment_names import SegmentFile, SegmentNames
+from rtseg.whole_file import sync_folder
 
 
 def recover_parts(names: SegmentNames) -> list[Path]:

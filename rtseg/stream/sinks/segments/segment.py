@@ -14,12 +14,12 @@ from rtseg.stream.events import Event
 from rtseg.stream.sinks.destination import write_error
 from rtseg.stream.sinks.labelled_film import FilmSettings, LabelledFilm
 from rtseg.stream.sinks.movie_file import MovieFile
-from rtseg.stream.sinks.segments.file_lock import sync_folder
 from rtseg.stream.sinks.segments.part_recovery import holds_pictures
 from rtseg.stream.sinks.segments.segment_names import SegmentNames
 from rtseg.stream.sinks.segments.sidecar import Sidecar, wall_time
 from rtseg.stream.sinks.sink import StreamInfo
 from rtseg.stream.sinks.sound import Sound
+from rtseg.whole_file import sync_folder
 
 
 class Segment:
@@ -143,7 +143,8 @@ class Segment:
             self.sidecar.sync()
             self.sidecar.close()
             self.sidecar.path.rename(self._names.path(self.stem, "sidecar"))
-            sync_folder(self._names.folder)
+            with contextlib.suppress(PermissionError):  # file systems that can't sync a folder
+                sync_folder(self._names.folder)
             return values
         finally:
             self.sidecar.close()
