@@ -21,8 +21,8 @@ from rtseg._demo.truth import BICYCLIST, POLE, TREE
 from rtseg._demo.vehicles import Garage, Vehicle
 
 CHUNK_M = 24.0
-_KEPT = 18
-"""From so many chunks on, those out of sight are forgotten; a chunk takes some 10 MB."""
+_MARGIN = 2
+"""So many chunks out of sight are kept at either end; one takes some 5 MB."""
 
 
 @dataclass
@@ -59,9 +59,8 @@ class Street:
     def around(self, first_s: float, last_s: float) -> list[Chunk]:
         """Return the chunks between two places, the farthest first."""
         first, last = int(first_s // CHUNK_M), int(last_s // CHUNK_M)
-        for number in [known for known in self._chunks if not first - 2 <= known <= last + 2]:
-            if len(self._chunks) > _KEPT:
-                del self._chunks[number]
+        kept = range(first - _MARGIN, last + _MARGIN + 1)
+        self._chunks = {number: self._chunks[number] for number in self._chunks if number in kept}
         return [self._chunk(number) for number in range(last, first - 1, -1)]
 
     def _chunk(self, number: int) -> Chunk:

@@ -11,6 +11,7 @@ from rtseg.stream.gate import Gate
 from rtseg.stream.latency import Latency
 from rtseg.stream.post import Post
 from rtseg.stream.sources.source import Source
+from rtseg.stream.spare_memory import SPARE_MEMORY
 
 CAPTURE = "capture"
 """The stage under which the time in `Source.read` is reported; of live sources most is waiting."""
@@ -79,6 +80,7 @@ class Reader:
             return True
         self._latency.record(frame.index, CAPTURE, call.start_ns, call.end_ns)
         use(Item(frame.index, frame.captured_ns, frame))
+        SPARE_MEMORY.give_back()
         return True
 
     def _count_replaced(self, index: int) -> None:
