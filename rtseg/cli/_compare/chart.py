@@ -18,6 +18,7 @@ AREA_PT2 = 9.0
 LEAST_AREA_PT2 = 14.0
 FACE, EDGE, TEXT = "#4477aa", "#22446688", "#222222"
 LEGEND_MILLIONS = (1, 10, 100)
+_FEW = 32
 
 
 class Bubble(NamedTuple):
@@ -43,7 +44,7 @@ def write_chart(comparison: Comparison, path: Path) -> bool:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(10, 6.5), layout="constrained")
+    figure = Figure(figsize=_size_in(len(drawn)), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     _draw(axes, drawn)
@@ -148,6 +149,11 @@ def _name(axes: Axes, drawn: list[Bubble]) -> None:
         if gap > 6 * points_px:  # too far off to be taken for this bubble's
             (x0, y0), (x1, y1) = to_data(start), to_data(end)
             axes.plot([x0, x1], [y0, y1], color="#888888", linewidth=0.6, zorder=1)
+
+
+def _size_in(num_bubbles: int) -> tuple[float, float]:
+    """Return width and height in inches at which so many names find room."""
+    return (10, 6.5) if num_bubbles <= _FEW else (15, 10.5)
 
 
 def _area_pt2(millions: float) -> float:
