@@ -17,7 +17,7 @@ from rtseg.stream.settings import StreamConfig
 if TYPE_CHECKING:
     import psutil
 
-MEASURES = ("uss_mb", "rss_mb", "threads", "handles")
+MEASURES = ("own_mb", "rss_mb", "threads", "handles")
 PART = 0.1
 """The first and the last tenth of what follows the warm-up are compared."""
 FEWEST_SAMPLES = 20
@@ -30,7 +30,8 @@ class Sample:
     Args:
         at_s: since the first frame could be read, seconds.
         rss_mb: memory in RAM, shared libraries included, MB of 10^6 bytes.
-        uss_mb: memory that is this process's alone; what a leak makes grow.
+        own_mb: of it the memory that isn't mapped from files, so this process's alone whether or
+            not others run that share its libraries; what a leak makes grow.
         threads: of the process.
         handles: open files, sockets and pipes.
         pictures: how many were shown so far.
@@ -38,7 +39,7 @@ class Sample:
 
     at_s: float
     rss_mb: float
-    uss_mb: float
+    own_mb: float
     threads: int
     handles: int
     pictures: int
@@ -188,16 +189,24 @@ class _Watch:
 
     def _sample(self) -> Sample:
         process = self._process
-        memory = process.memory_full_info()
+        rss, own = _memory_bytes(process)
         streams = self._several.streams.values()
         return Sample(
             at_s=time.monotonic() - self._start_s,
-            rss_mb=memory.rss / 1e6,
-            uss_mb=memory.uss / 1e6,
+            rss_mb=rss / 1e6,
+            own_mb=own / 1e6,
             threads=process.num_threads(),
             handles=process.num_handles() if hasattr(process, "num_handles") else process.num_fds(),
             pictures=sum(stream.latency.age().count for stream in streams),
         )
+
+
+def _memory_bytes(process: psutil.Process) -> tuple[int, int]:
+    """Return what is in RAM, and of it what no other process has."""
+    memory = process.memory_info()
+    if hasattr(memory, "shared"):  # Linux: pages of files and of shared memory
+        return memory.rss, memory.rss - memory.shared
+    return memory.rss, process.memory_full_info().uss
 
 
 def _this_process() -> psutil.Process:

@@ -51,7 +51,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "--limit",
         type=_positive,
         metavar="PERCENT",
-        help="end with status 1 where memory of this process alone (USS), threads or open files "
+        help="end with status 1 where memory of this process alone (own), threads or open files "
         "grew by more",
     )
     add_config_flags(group)
@@ -104,7 +104,7 @@ def _config(arguments: argparse.Namespace) -> StreamConfig:
 
 def _line(sample: Sample) -> str:
     return (
-        f"{sample.at_s:6.0f} s  USS {sample.uss_mb:.1f} MB  RSS {sample.rss_mb:.1f} MB  "
+        f"{sample.at_s:6.0f} s  own {sample.own_mb:.1f} MB  RSS {sample.rss_mb:.1f} MB  "
         f"{sample.threads} threads  {sample.handles} open files  {sample.pictures} pictures"
     )
 
@@ -119,7 +119,7 @@ def _print(console: Console, report: SoakReport) -> None:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for title in ("", "first tenth", "last tenth", "growth"):
         table.add_column(title, justify="right" if title else "left")
-    titles = {"uss_mb": "USS MB", "rss_mb": "RSS MB", "threads": "threads", "handles": "open files"}
+    titles = {"own_mb": "own MB", "rss_mb": "RSS MB", "threads": "threads", "handles": "open files"}
     for name, growth in report.growths.items():
         values = f"{growth.first:.1f}", f"{growth.last:.1f}", f"{100 * growth.share:+.2f} %"
         table.add_row(titles[name], *values)

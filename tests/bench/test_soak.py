@@ -46,9 +46,9 @@ def test_two_sources_run_until_the_time_is_over(
     assert not report.failures
     assert report.fps > 0
     assert report.growths["threads"].first > 8
-    assert report.growths["uss_mb"].first < report.growths["rss_mb"].first
+    assert report.growths["own_mb"].first < report.growths["rss_mb"].first
     assert abs(report.growths["handles"].share) < 0.5
-    assert json.loads(json.dumps(report.to_dict()))["growth"]["uss_mb"]["first"] > 10
+    assert json.loads(json.dumps(report.to_dict()))["growth"]["own_mb"]["first"] > 10
 
 
 def test_the_first_and_the_last_tenth_after_the_warm_up_are_compared() -> None:
@@ -56,7 +56,7 @@ def test_the_first_and_the_last_tenth_after_the_warm_up_are_compared() -> None:
         Sample(
             at_s=10.0 * number,
             rss_mb=200.0,
-            uss_mb=500.0 if number < 10 else 100.0 + number / 10,
+            own_mb=500.0 if number < 10 else 100.0 + number / 10,
             threads=8,
             handles=20 if number < 105 else 30,
             pictures=50 * number,
@@ -65,9 +65,9 @@ def test_the_first_and_the_last_tenth_after_the_warm_up_are_compared() -> None:
     )
     report = SoakReport(samples, warm_up_s=100.0, failures={})
     growths = report.growths
-    assert growths["uss_mb"].first == pytest.approx(101.45)
-    assert growths["uss_mb"].last == pytest.approx(110.55)
-    assert growths["uss_mb"].share == pytest.approx(110.55 / 101.45 - 1)
+    assert growths["own_mb"].first == pytest.approx(101.45)
+    assert growths["own_mb"].last == pytest.approx(110.55)
+    assert growths["own_mb"].share == pytest.approx(110.55 / 101.45 - 1)
     assert growths["rss_mb"].share == 0
     assert growths["handles"].share == pytest.approx(0.5)
     assert report.fps == pytest.approx(5.0)
