@@ -42,6 +42,7 @@ from rtseg.stream.pipeline import Pipeline, Step
 from rtseg.stream.postprocess import Postprocess, PostprocessConfig
 from rtseg.stream.preprocess import Preprocess
 from rtseg.stream.reception import Reception
+from rtseg.stream.redraw import Redraw
 from rtseg.stream.settings import StreamConfig
 from rtseg.stream.sinks import open_sinks
 from rtseg.stream.sinks.sink import Sink, StreamInfo
@@ -111,6 +112,7 @@ class Stream(Closing):
             str(self.engine.info),
             self.controls,
             self.latency,
+            Redraw(self._overlay),
             events=self.events,
             reception=source.reception or Reception(),
             key=key,
@@ -179,17 +181,11 @@ class Stream(Closing):
         config, engine = self._config, self.engine
         workers = parallelism(config.engine, self.info.source.live).workers
 
-        def style() -> OverlayStyle:
-            return self.controls.style
-
-        def overlay() -> Overlay:
-            return Overlay(style, engine.info.classes, self._hud)
-
         if config.engine.device_path:
             reason = obstacle(config, engine)
             if reason is None:
-                device = partial(DevicePath, config, engine, style)
-                return [Step("device", device, workers), Step("draw", overlay)]
+                device = partial(DevicePath, config, engine, self._style)
+                return [Step("device", device, workers), Step("draw", self._overlay)]
             _log.warning("not by the device path: %s", reason)
 
         def infer() -> Sequence[Stage]:
@@ -200,9 +196,15 @@ class Stream(Closing):
         def draw() -> Sequence[Stage]:
             classes = engine.info.classes
             device = pick_device(config.engine.device)
-            return Postprocess(config.postprocess, classes, device), overlay()
+            return Postprocess(config.postprocess, classes, device), self._overlay()
 
         return [Step("infer", infer, workers), Step("draw", draw)]
+
+    def _overlay(self) -> Overlay:
+        return Overlay(self._style, self.engine.info.classes, self._hud)
+
+    def _style(self) -> OverlayStyle:
+        return self.controls.style
 
     def _open_pace(self) -> Pace | None:
         """Return what keeps the rate, where one is to be kept."""

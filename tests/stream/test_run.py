@@ -61,6 +61,25 @@ def test_every_mask_is_that_of_its_own_frame(tmp_path: Path) -> None:
     assert seen == [[index] for index in range(NUM_LEVELS)]
 
 
+def test_a_view_can_draw_a_finished_picture_in_another_style(tmp_path: Path) -> None:
+    overlay = {"hud": False, "legend": False, "alpha": 0.5}
+    config = StreamConfig.model_validate(
+        {"source": {"uri": str(write_levels(tmp_path / "in"))}, "overlay": overlay}
+    )
+    with Stream(config, open_levels) as stream:
+        pictures = stream.pictures()
+        next(pictures)
+        picture = next(pictures)
+        redraw, level = stream.info.redraw, LEVELS.palette_bgr()[1]
+        assert redraw is not None
+        assert np.array_equal(redraw(picture.class_map).image_bgr, picture.image_bgr)
+        stream.controls.style = stream.controls.style.model_copy(update={"mode": "mask"})
+        redrawn = redraw(picture.class_map)
+    assert redrawn.frame is picture.frame
+    assert (redrawn.image_bgr == level).all()
+    assert (picture.image_bgr != redrawn.image_bgr).any()
+
+
 def test_masks_of_the_demo_drive_fit_their_own_truth_best(tmp_path: Path) -> None:
     stride, count, masks = 15, 5, tmp_path / "masks.mkv"
     config = StreamConfig.model_validate(

@@ -9,10 +9,8 @@ from dataclasses import dataclass, field
 
 from rtseg.frames import Picture
 from rtseg.stream.latency import WAIT
-from rtseg.stream.overlay.hud import HudValues
 from rtseg.stream.overlay.legend import class_shares
 from rtseg.stream.overlay.lost import LostView
-from rtseg.stream.overlay.overlay import Overlay
 from rtseg.stream.overlay.style import OverlayStyle
 from rtseg.stream.sinks.browser.shot import Shot
 from rtseg.stream.sinks.sink import StreamInfo
@@ -76,7 +74,6 @@ class Camera:
         self._stages: dict[str, None] = {}
         self._means_ms: list[tuple[str, float]] = []
         self._lost_view = LostView()
-        self._overlay: Overlay | None = None
 
     def write(self, picture: Picture) -> None:
         """Take the next picture."""
@@ -166,13 +163,5 @@ class Camera:
 
     def _redrawn(self, picture: Picture) -> Picture:
         """Return a picture in the style of the moment."""
-        if self.info.redraw is not None:
-            return self.info.redraw(picture.class_map)
-        if self._overlay is None:
-            controls = self.info.controls
-            self._overlay = Overlay(lambda: controls.style, self.info.classes, self._hud)
-        return self._overlay.process(picture.class_map)
-
-    def _hud(self) -> HudValues:
-        times = self.info.latency
-        return HudValues(times.fps, times.age_ms, self.info.engine, sum(times.drops.values()))
+        redraw = self.info.redraw
+        return picture if redraw is None else redraw(picture.class_map)

@@ -23,6 +23,7 @@ from rtseg.stream.latency import Latency
 from rtseg.stream.overlay.hud import HudValues
 from rtseg.stream.overlay.overlay import Overlay
 from rtseg.stream.overlay.style import OverlayStyle
+from rtseg.stream.redraw import Redraw
 from rtseg.stream.sinks import make_sink
 from rtseg.stream.sinks.browser import BrowserConfig, BrowserSink
 from rtseg.stream.sinks.sink import StreamInfo
@@ -50,9 +51,14 @@ class Feeder:
     ) -> None:
         source = SourceInfo(name, hw, fps, live=True)
         controls = Controls(OverlayStyle(hud=False))
+
+        def overlay() -> Overlay:
+            return Overlay(lambda: controls.style, CAMVID, lambda: HudValues(0, 0, "", 0))
+
         self.info = StreamInfo(
-            source, CAMVID, "an engine", controls, Latency(), key=key, outputs=outputs
-        )
+            source, CAMVID, "an engine", controls, Latency(), Redraw(overlay), key=key,
+            outputs=outputs,
+        )  # fmt: skip
         self.sink = BrowserSink(output, config or BrowserConfig(max_webrtc=0))
         self._fps, self._hw = fps, hw
         self.newest = -1
@@ -60,7 +66,7 @@ class Feeder:
         self.sink.open(self.info)
         self.url = self.sink.url
         self.port = int(self.url.rpartition(":")[2])
-        self._overlay = Overlay(lambda: controls.style, CAMVID, lambda: HudValues(0, 0, "", 0))
+        self._overlay = overlay()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
