@@ -35,7 +35,7 @@ from torch import Tensor, nn
 from rtseg.networks.encoders import Encoder
 from rtseg.networks.encoders.resnet import resnet18, resnet50, resnet101
 from rtseg.networks.encoders.vgg import VGG16
-from rtseg.networks.layers import initialise, initialise_fan_in
+from rtseg.networks.layers import draw_normal, initialise, initialise_fan_in
 from rtseg.networks.network import NETWORKS, NetworkCard, NetworkEntry, SegmentationNetwork
 
 RATES = (6, 12, 18, 24)
@@ -95,7 +95,7 @@ class DeepLabV2(SegmentationNetwork):
         self.branches = nn.ModuleList(branch(inputs, num_classes, rate) for rate in RATES)
         (initialise_fan_in if fully_connected else initialise)(self)
         for each in self.branches:
-            nn.init.normal_(_last_convolution(each).weight, std=0.001)
+            draw_normal(_last_convolution(each).weight, 0.001)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits [N, K, H / 8, W / 8] (rounded up) of `images` [N, 3, H, W]."""

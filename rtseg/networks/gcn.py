@@ -105,6 +105,8 @@ class GCN(SegmentationNetwork):
     def _initialise(self) -> None:
         """Let every sum start with what it already has: all of these maps are logits, and small."""
         initialise(self)
+        if next(self.parameters()).is_meta:
+            return
         for module in self.modules():
             if isinstance(module, GlobalConv):
                 for branch in (module.tall_wide, module.wide_tall):

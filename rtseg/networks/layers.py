@@ -83,12 +83,18 @@ def initialise(network: nn.Module, classifiers: Iterable[nn.Module] = ()) -> Non
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             fan_out = math.prod(module.kernel_size) * module.out_channels / module.groups
-            nn.init.normal_(module.weight, std=0.01 if id(module) in last else (2 / fan_out) ** 0.5)
+            draw_normal(module.weight, 0.01 if id(module) in last else (2 / fan_out) ** 0.5)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, nn.BatchNorm2d):
             nn.init.ones_(module.weight)
             nn.init.zeros_(module.bias)
+
+
+def draw_normal(weight: Tensor, std: float) -> None:
+    """Draw weights in place; on the meta device there is nothing to draw, and torch takes long."""
+    if not weight.is_meta:
+        nn.init.normal_(weight, std=std)
 
 
 def initialise_fan_in(
@@ -116,4 +122,4 @@ def initialise_fan_in(
             if uniform:
                 nn.init.uniform_(module.weight, -(3**0.5) * std, 3**0.5 * std)
             else:
-                nn.init.normal_(module.weight, std=std)
+                draw_normal(module.weight, std)

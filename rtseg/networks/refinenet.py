@@ -230,6 +230,8 @@ def _conv(in_channels: int, out_channels: int, kernel: int) -> nn.Conv2d:
 def _initialise(network: nn.Module, blocks: nn.Module, classifier: nn.Conv2d) -> None:
     """Draw weights under which a map has about the same size before and behind every block."""
     initialise(network, classifiers=(classifier,))
+    if classifier.weight.is_meta:
+        return
     classifier.weight.mul_(0.25)  # for its maps are not normalised
     for module in blocks.modules():
         if isinstance(module, nn.Conv2d):
