@@ -24,7 +24,7 @@ from rtseg.networks.trained import ModelCard, load_trained, save_trained
 
 K = 5
 HEAVY = 60e6  # parameters from which all tests that compute are left to `-m slow`
-NUM_COMPILED = 2  # families whose lightest variant is compiled by default; it takes long
+NUM_COMPILED = 1  # families whose lightest variant is compiled by default; it takes long
 
 PRE_ACTIVATION = ("fc-densenet-",)  # whose normalisations stand before the convolutions
 
@@ -176,11 +176,14 @@ def test_instance_heads_stay_where_they_are_wanted(name: str) -> None:
 @by_family
 def test_any_size_works_or_a_size_that_does_is_named(name: str) -> None:
     network = on_meta(name)
+    sizes = set()
     for hw in ((1, 1), (63, 65), (97, 131), (66, 124), (72, 112), (80, 96)):
         padded = padded_hw(hw, network.size_multiple, network.min_size)
+        sizes.add(padded)
         if padded != hw:
             with pytest.raises(InputSizeError, match=f"pad to {padded[0]}x{padded[1]}"):
                 network(torch.empty(1, 3, *hw, device="meta"))
+    for padded in sizes:
         logits = network(torch.empty(1, 3, *padded, device="meta"))
         assert min(logits.shape[-2:]) >= 1
 
