@@ -47,7 +47,8 @@ REAL = "linknet-camvid"
 SIZES = {"nearest-colour": (94, 126), REAL: (126, 224)}
 """Sizes that need padding."""
 ONE = Parallelism(1, 1)
-MOST_KEPT_BYTES = 40e6  # five copies of the real network's weights would be 230 MB
+OPENINGS = 3
+MOST_KEPT_BYTES = 40e6  # as many copies of the real network's weights would be 138 MB
 
 
 @dataclass(frozen=True)
@@ -94,21 +95,32 @@ def case(request: pytest.FixtureRequest) -> Case:
 
 
 @pytest.fixture(scope="module")
-def trained(case: Case, nearest_colour: TrainedNetwork) -> TrainedNetwork:
-    return load_trained(REAL) if case.model == REAL else nearest_colour
+def models(nearest_colour: TrainedNetwork) -> dict[str, TrainedNetwork]:
+    return {"nearest-colour": nearest_colour, REAL: load_trained(REAL)}
 
 
 @pytest.fixture(scope="module")
-def sequences(shared_data: Path, case: Case) -> dict[str, list[Image]]:
-    """Four different frames of each kind of picture, at the engine's size."""
+def trained(case: Case, models: dict[str, TrainedNetwork]) -> TrainedNetwork:
+    return models[case.model]
+
+
+@pytest.fixture(scope="module")
+def originals(shared_data: Path) -> dict[str, list[Image]]:
+    """Four different frames of each kind of picture."""
     kinds = {
         "demo": demo_drive(),
         "motorway": film(shared_data / "videos" / "udacity_vd_test_video.mp4"),
         "camvid": pictures(shared_data / "camvid" / "val"),
     }
+    return {kind: list(islice(images, 4)) for kind, images in kinds.items()}
+
+
+@pytest.fixture(scope="module")
+def sequences(originals: dict[str, list[Image]], case: Case) -> dict[str, list[Image]]:
+    """The frames at the engine's size."""
     return {
-        kind: [Fit("stretch", image.shape[:2], case.hw).apply(image) for image in islice(images, 4)]
-        for kind, images in kinds.items()
+        kind: [Fit("stretch", image.shape[:2], case.hw).apply(image) for image in images]
+        for kind, images in originals.items()
     }
 
 
@@ -122,15 +134,24 @@ def folder(
     return build(case, trained, sequences, tmp_path_factory.mktemp("engines"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def engine(case: Case, folder: EngineFolder) -> Iterator[Engine]:
+    """One for all tests of a case: what one call leaves behind, the next must not mind."""
     with load_engine(folder, case.device, ONE) as engine:
         yield engine
 
 
 @pytest.fixture(scope="module")
-def reference(case: Case, trained: TrainedNetwork) -> Engine:
-    return eager_engine(trained, case.hw, "fp32", device="cpu", parallelism=ONE)
+def references(models: dict[str, TrainedNetwork]) -> dict[str, Engine]:
+    return {
+        name: eager_engine(trained, SIZES[name], "fp32", device="cpu", parallelism=ONE)
+        for name, trained in models.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def reference(case: Case, references: dict[str, Engine]) -> Engine:
+    return references[case.model]
 
 
 def skip(reason: str, *names: str) -> None:
@@ -338,7 +359,7 @@ def test_opening_and_closing_leaves_nothing_behind(case: Case, folder: EngineFol
 
     def growth() -> list[float]:
         before = held()
-        for _ in range(5):
+        for _ in range(OPENINGS):
             once()
         return [after - start for after, start in zip(held(), before, strict=True)]
 
