@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from rtseg.backends import EngineFolder, list_engines, load_engine
 from rtseg.backends.eager import PROGRAM
 from rtseg.demo_drive import DemoDrive
 from rtseg.errors import EngineError, ParityError
-from rtseg.export import demo_frames
+from rtseg.export import demo_frames, proof
 from rtseg.export.build import build_engine
 from rtseg.export.builder import BUILDERS, BuildRequest, Built, Log, deploy_graph
 from rtseg.export.deploy_graph import DeployGraph
@@ -75,9 +76,14 @@ class SabotagedBuilder(EagerBuilder):
         return Built((PROGRAM,))
 
 
+def shorten(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(demo_frames, "FRAMES_EACH", 2)
+    patch.setattr(proof, "measured_latency", partial(measured_latency, calls=5))
+
+
 @pytest.fixture(autouse=True)
-def _short_drives(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo_frames, "FRAMES_EACH", 2)
+def _short_proofs(monkeypatch: pytest.MonkeyPatch) -> None:
+    shorten(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -114,9 +120,9 @@ def proven(
 ) -> tuple[EngineFolder, list[str]]:
     lines: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(demo_frames, "FRAMES_EACH", 2)
-        proof = Proof(wanted.trained, CPU, more_frames, lines.append)
-        folder = build_engine(wanted, tmp_path_factory.mktemp("engines"), verify=proof)
+        shorten(patch)
+        verify = Proof(wanted.trained, CPU, more_frames, lines.append)
+        folder = build_engine(wanted, tmp_path_factory.mktemp("engines"), verify=verify)
     return folder, lines
 
 
