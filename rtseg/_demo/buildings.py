@@ -170,11 +170,11 @@ class Row:
         self._side = houses[0].plot.side
         self._tall = max(house.height for house in houses)
         width = max(1, round((self._end - self._start) * _STRIP_PER_M))
-        self._picture: U8 = np.zeros((round(self._tall * _STRIP_PER_M), width, 4), np.uint8)
+        picture: U8 = np.zeros((round(self._tall * _STRIP_PER_M), width, 4), np.uint8)
         for house in houses:
-            self._add(house)
+            self._add(house, picture)
             house.row_start = self._start
-        self._texture = Texture(self._picture)
+        self._texture = Texture(picture)
         d = houses[0].plot.front
         self.places = np.array(
             [(self._start, d, 0.0), (self._start, d, self._tall),
@@ -184,8 +184,9 @@ class Row:
         self._stops = np.cumsum([4] + [len(house.places) for house in houses]).tolist()
         self.places = np.concatenate([self.places, *(house.places for house in houses)])
 
-    def _add(self, house: House) -> None:
-        rows, columns = self._picture.shape[:2]
+    def _add(self, house: House, picture: U8) -> None:
+        """Paint the front of a house into the picture of the row."""
+        rows, columns = picture.shape[:2]
         left = round((house.plot.start - self._start) * _STRIP_PER_M)
         right = min(columns, round((house.plot.end - self._start) * _STRIP_PER_M))
         if self._side > 0:
@@ -193,7 +194,7 @@ class Row:
         tall = min(rows, round(house.height * _STRIP_PER_M))
         size = (max(1, right - left), tall)
         front = cv2.resize(house.front.level(0, 0), size, interpolation=cv2.INTER_AREA)
-        self._picture[rows - tall :, left:right] = front
+        picture[rows - tall :, left:right] = front
 
     def paint(self, brush: Brush, pixels: F64, depths: F64) -> None:
         """Paint the strip, if it is far enough."""

@@ -8,6 +8,7 @@ map of object ids, where it is wanted, is written in the same place as the class
 
 from __future__ import annotations
 
+import mmap
 from math import ceil, floor, log2
 
 import cv2
@@ -19,6 +20,8 @@ from rtseg._demo.noise import F64, U8, U16
 Haze = tuple[float, float]
 """The share of haze, 0-1, and its grey, 0-255."""
 
+_OWN_PAGES_FROM = 1 << 16
+"""Pictures of so many bytes are kept in pages of their own."""
 _GAIN_ONE = 128
 _CLEAR = 0.006
 
@@ -37,7 +40,7 @@ class Texture:
         alpha = cv2.cvtColor(bgra[:, :, 3], cv2.COLOR_GRAY2BGRA)
         level = cv2.multiply(bgra, alpha, scale=1 / 255)
         level[:, :, 3] = bgra[:, :, 3]
-        self._levels = {(0, 0): np.asarray(level, np.uint8)}
+        self._levels = {(0, 0): _kept(level)}
 
     def lit(self, gain: Gain) -> Texture:
         """Return this texture in a light that never changes."""
@@ -46,7 +49,7 @@ class Texture:
         lit = cv2.multiply(self._levels[0, 0], solid, scale=1 / _GAIN_ONE)
         other = Texture.__new__(Texture)
         other.height, other.width = self.height, self.width
-        other._levels = {(0, 0): np.asarray(lit, np.uint8)}
+        other._levels = {(0, 0): _kept(lit)}
         return other
 
     def level(self, across: int, down: int) -> U8:
@@ -55,12 +58,26 @@ class Texture:
         if found is None:
             size = (max(1, self.width >> across), max(1, self.height >> down))
             small = cv2.resize(self._levels[0, 0], size, interpolation=cv2.INTER_AREA)
-            found = self._levels[across, down] = np.asarray(small, np.uint8)
+            found = self._levels[across, down] = _kept(small)
         return found
 
     def fitting(self, width_px: float, height_px: float) -> U8:
         """Return the copy that suits a stroke of about this size in pixels."""
         return self.level(_halvings(self.width, width_px), _halvings(self.height, height_px))
+
+
+def _kept(picture: cv2.typing.MatLike) -> U8:
+    """Return a picture as it is kept: a large one in pages that go back to the system with it.
+
+    On the heap, what is painted meanwhile and kept for longer would hold the room that it leaves.
+    """
+    pixels = np.asarray(picture, np.uint8)
+    if pixels.nbytes < _OWN_PAGES_FROM or not hasattr(mmap, "MAP_PRIVATE"):
+        return pixels
+    pages = mmap.mmap(-1, pixels.nbytes, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    kept = np.frombuffer(pages, np.uint8).reshape(pixels.shape)
+    kept[:] = pixels
+    return kept
 
 
 def _halvings(have: int, want_px: float) -> int:
