@@ -7,7 +7,10 @@ engine has a runtime of its own, and every calling thread an inference request.
 from __future__ import annotations
 
 import importlib.util
+import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import numpy as np
@@ -73,7 +76,8 @@ class OpenVINOBackend(Backend):
         self, folder: EngineFolder, device: torch.device, parallelism: Parallelism, reason: str = ""
     ) -> Engine:
         """Read the files and compile them for this machine, which takes up to a second."""
-        import openvino
+        with no_telemetry():
+            import openvino
 
         model_path, weights_path = folder.file(MODEL), folder.file(WEIGHTS)
         spec = folder.manifest.spec
@@ -165,7 +169,8 @@ def require_precision(precision: str, target: str) -> None:
     Raises:
         BackendUnavailableError: it doesn't, or there is no such device.
     """
-    import openvino
+    with no_telemetry():
+        import openvino
 
     core = openvino.Core()
     if target not in {name.partition(".")[0] for name in core.available_devices}:
@@ -188,10 +193,28 @@ def openvino_version() -> str:
         MissingExtraError: OpenVINO is not installed.
     """
     try:
-        import openvino
+        with no_telemetry():
+            import openvino
     except ImportError as error:
         raise MissingExtraError("openvino", "openvino", "the backend openvino") from error
     return str(openvino.__version__).partition("-")[0]
+
+
+@contextmanager
+def no_telemetry() -> Iterator[None]:
+    """Keep OpenVINO's and NNCF's tools from reporting home; they don't where this is set.
+
+    Importing OpenVINO reports already, and leaves a number of this user in ``~/intel``.
+    """
+    before = os.environ.get("CI")
+    os.environ["CI"] = "true"
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop("CI", None)
+        else:
+            os.environ["CI"] = before
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -6,10 +6,8 @@ import contextlib
 import importlib.util
 import io
 import logging
-import os
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,6 +19,7 @@ from rtseg.backends.openvino import (
     DEVICE_ARGUMENT,
     MODEL,
     WEIGHTS,
+    no_telemetry,
     openvino_version,
     require_precision,
 )
@@ -102,20 +101,6 @@ def _save(model: Any, folder: Path) -> None:
     import openvino
 
     openvino.save_model(model, folder / MODEL, compress_to_fp16=False)
-
-
-@contextmanager
-def no_telemetry() -> Iterator[None]:
-    """Keep OpenVINO's and NNCF's tools from reporting home; they don't where this is set."""
-    before = os.environ.get("CI")
-    os.environ["CI"] = "true"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["CI"]
-        else:
-            os.environ["CI"] = before
 
 
 BUILDERS.add("openvino", OpenVINOBuilder())

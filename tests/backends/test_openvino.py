@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -105,3 +106,13 @@ def test_two_threads_may_begin_at_once(nearest_colour: TrainedNetwork, tmp_path:
     folder = build_engine(request, tmp_path)
     command = [sys.executable, "-c", FIRST_CALLS_AT_ONCE, str(folder.path)]
     subprocess.run(command, check=True, timeout=200)
+
+
+def test_nothing_is_reported_home(tmp_path: Path) -> None:
+    program = "from rtseg.backends.openvino import openvino_version; openvino_version()"
+    environment = {key: value for key, value in os.environ.items() if key != "CI"}
+    subprocess.run(
+        [sys.executable, "-c", program],
+        env={**environment, "HOME": str(tmp_path)}, check=True, timeout=120,
+    )  # fmt: skip
+    assert not (tmp_path / "intel").exists()
