@@ -11,7 +11,7 @@ import threading
 import traceback
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from rtseg.stream.sources.uri import redact
 
@@ -23,6 +23,9 @@ class JsonFormatter(logging.Formatter):
     there is one, ``event`` (one word for programs) with its ``values``, and ``exception`` (the
     traceback). Credentials in addresses are taken out of every text.
     """
+
+    for_programs: ClassVar[bool] = True
+    """What is else printed for people is a line of such a log (the page's address)."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, without its end."""

@@ -174,3 +174,16 @@ def test_without_the_flag_an_error_is_plain(capsys: pytest.CaptureFixture[str]) 
     assert "--log-json" not in sys.argv
     assert main(["stream", "nothing.mp4", "-o", "null"]) == 2
     assert capsys.readouterr().err.startswith("rtseg: ")
+
+
+def test_the_address_of_the_page_is_a_line_too(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pytest.importorskip("aiohttp")
+    arguments = ["demo", "--max-frames", "2", "--engine-size", "96x64", "--backend", "eager"]
+    page = ["-o", "http://127.0.0.1:0", "--set", "source.size_wh=[160, 96]"]
+    assert main(["stream", *arguments, *page, "--no-build", "--log-json"]) == 0
+    told = [line for line in lines(capsys) if line.get("event") == "page"]
+    assert [line["message"].partition("127.0.0.1")[0] for line in told] == [
+        "the page is at http://"
+    ]

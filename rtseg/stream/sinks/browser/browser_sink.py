@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, ClassVar
 
@@ -18,6 +19,8 @@ from rtseg.stream.sinks.sink import StreamInfo
 if TYPE_CHECKING:
     from rtseg.stream.sinks.browser.camera import Camera
     from rtseg.stream.sinks.browser.server import BrowserServer
+
+_log = logging.getLogger(__name__)
 
 
 @register("browser")
@@ -67,8 +70,7 @@ class BrowserSink(OutputSink):
         self._server, is_new = server_for(self._address, self._config)
         self._camera = self._server.add(info)
         if is_new:
-            console = Console(stderr=True, soft_wrap=True, highlight=False)
-            console.print(f"the page is at {self._server.link}", markup=False)
+            _tell(f"the page is at {self._server.link}")
 
     def write(self, picture: Picture) -> None:
         """Show a picture to whoever watches."""
@@ -91,3 +93,12 @@ class BrowserSink(OutputSink):
         if camera is not None:
             server.remove(camera)
         release(server)
+
+
+def _tell(line: str) -> None:
+    """Tell whoever started the program; in the log only where that is all there is."""
+    formatters = [handler.formatter for handler in logging.getLogger().handlers]
+    if any(getattr(formatter, "for_programs", False) for formatter in formatters):
+        _log.info("%s", line, extra={"event": "page"})
+    else:
+        Console(stderr=True, soft_wrap=True, highlight=False).print(line, markup=False)
