@@ -93,5 +93,5 @@ def test_the_page_names_no_flag_that_is_not_there() -> None:
     }
     text = (ROOT / "docs" / "service.md").read_text() + (ROOT / "docs" / "pace.md").read_text()
     named = {flag for flag in re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)}
-    others = {"--build-arg", "--make-rshared", "--rm", "--init", "--now", "--user"}
+    others = {"--build-arg", "--format", "--make-rshared", "--rm", "--init", "--now", "--user"}
     assert named - others <= known
