@@ -76,9 +76,7 @@ class OpenVINOBackend(Backend):
         self, folder: EngineFolder, device: torch.device, parallelism: Parallelism, reason: str = ""
     ) -> Engine:
         """Read the files and compile them for this machine, which takes up to a second."""
-        with no_telemetry():
-            import openvino
-
+        openvino = _imported()
         model_path, weights_path = folder.file(MODEL), folder.file(WEIGHTS)
         spec = folder.manifest.spec
         target = str(spec.arguments.get(DEVICE_ARGUMENT, "CPU"))
@@ -169,9 +167,7 @@ def require_precision(precision: str, target: str) -> None:
     Raises:
         BackendUnavailableError: it doesn't, or there is no such device.
     """
-    with no_telemetry():
-        import openvino
-
+    openvino = _imported()
     core = openvino.Core()
     if target not in {name.partition(".")[0] for name in core.available_devices}:
         raise BackendUnavailableError(
@@ -193,11 +189,17 @@ def openvino_version() -> str:
         MissingExtraError: OpenVINO is not installed.
     """
     try:
-        with no_telemetry():
-            import openvino
+        openvino = _imported()
     except ImportError as error:
         raise MissingExtraError("openvino", "openvino", "the backend openvino") from error
     return str(openvino.__version__).partition("-")[0]
+
+
+def _imported() -> Any:
+    """Return the package OpenVINO."""
+    with no_telemetry():
+        import openvino
+    return openvino
 
 
 @contextmanager
